@@ -1,0 +1,80 @@
+// Package storetest is the one conformance suite of the stores: every store
+// passes it on its real engine.
+package storetest
+
+import (
+	"context"
+	"time"
+
+	"syncd/store"
+)
+
+// Store is every method of the contract. Consumers declare the few they use.
+// All methods are safe for concurrent use; each is one transaction; a method
+// that meets a deadlock, a serialization failure or a busy database repeats
+// its whole transaction (CORRECTNESS 3.7 P2).
+type Store interface {
+	// Register upserts systems and objects. Another tenant than the pinned one
+	// is store.ErrOtherTenant (wrapped, naming the system), nothing written for it.
+	Register(ctx context.Context, systems []store.SystemRow) error
+
+	// Receive commits receipts and their hints; a nil error is the proof that
+	// the vendor may be answered with 2xx. A known delivery key is counted and
+	// suppresses nothing.
+	Receive(ctx context.Context, receipts []store.Receipt) error
+	// Enqueue is the coalescing upsert alone.
+	Enqueue(ctx context.Context, hints []store.Hint) error
+
+	// Claim takes due rows of one queue and, in the same transaction, resolves
+	// and leases the identities of their records.
+	Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error)
+	// Lease takes identities that only a read revealed. Ids that exist but are
+	// leased elsewhere are busy; ids that do not exist are in neither list.
+	Lease(ctx context.Context, ids []string, owner string, ttl time.Duration) (leased []*store.Identity, busy []string, err error)
+	// Holders finds the identities that records belong to (active or
+	// quarantined members), by record id, without leasing them.
+	Holders(ctx context.Context, system, object string, recordIDs []string) (map[string]string, error)
+	// Heartbeat prolongs what is still ours and returns just that.
+	Heartbeat(ctx context.Context, owner string, ttl time.Duration, work []store.WorkRef, leases []store.LeaseRef) ([]store.WorkRef, []store.LeaseRef, error)
+	// Drop gives back everything an owner holds: the end of a drain.
+	Drop(ctx context.Context, owner string) error
+
+	// OpenCreates gives the time after which a record without a token may be
+	// one of our own unbound creates (3.5); ok is false if none is open.
+	OpenCreates(ctx context.Context, system, object string) (bornAfter time.Time, ok bool, err error)
+	// ClaimIdentities claims new identities, one result per claim, same order.
+	ClaimIdentities(ctx context.Context, owner string, ttl time.Duration, claims []store.NewIdentity) ([]store.ClaimResult, error)
+	// IntendUpdates and IntendCreates commit intents before the wire and return
+	// the identity ids that may be sent: fence held, no hold, not moved on.
+	IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) ([]string, error)
+	IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) ([]string, error)
+	// TakeBack clears sent_at after a definite failure of just that send.
+	TakeBack(ctx context.Context, sends []store.SendRef) error
+	// Bind records true facts, unfenced, and returns the identity ids bound now.
+	Bind(ctx context.Context, bindings []store.Binding) ([]string, error)
+	// Persist ends a batch.
+	Persist(ctx context.Context, p store.Persist) (store.Persisted, error)
+
+	// LeaseCursor takes a sweep's cursor; ok is false while another holds it.
+	LeaseCursor(ctx context.Context, system, object, kind, owner string, ttl time.Duration) (c store.Cursor, ok bool, err error)
+	// CommitSweep commits a page and returns how many hints it made;
+	// store.ErrFenced if the cursor was taken over. It prolongs the lease by ttl.
+	CommitSweep(ctx context.Context, page store.SweepPage, ttl time.Duration) (int, error)
+	ReleaseCursor(ctx context.Context, ref store.CursorRef) error
+
+	// CloseHold closes a safety catch; closing one that is closed changes nothing.
+	CloseHold(ctx context.Context, h store.Hold) error
+	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error
+	Holds(ctx context.Context) ([]store.Hold, error)
+
+	// What people and tests look at.
+	Queues(ctx context.Context) ([]store.QueueStat, error)
+	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)
+	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
+	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
+	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
+	Identity(ctx context.Context, id string) (*store.Identity, error)
+
+	Close() error
+}
+
