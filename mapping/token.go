@@ -112,3 +112,14 @@ func uuidText(b []byte) string {
 	x := hex.EncodeToString(b)
 	return x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
 }
+
+// KeyHash hides a business key while keeping it comparable: equal values of one
+// kind in one link give equal text (SECURITY S21).
+func (k *Keyring) KeyHash(link, kind string, parts []string) string {
+	return hex.EncodeToString(k.mac(append([]string{"key", link, kind}, parts...)...)[:idBytes])
+}
+
+// ValueHash hides a field value while keeping it comparable.
+func (k *Keyring) ValueHash(field, value string) string {
+	return hex.EncodeToString(k.mac("value", field, value)[:idBytes/2])
+}

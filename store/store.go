@@ -10,6 +10,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"time"
@@ -404,4 +405,15 @@ type TrashRow struct {
 	Payload                  json.RawMessage
 	At                       time.Time
 	ResolvedAt               time.Time // zero while open
+}
+
+// Queue names the work of one object of one system in one lane.
+type Queue struct {
+	System, Object string
+	Lane           Lane
+}
+
+// Compare orders queues by lane, most urgent first, then by name.
+func (q Queue) Compare(o Queue) int {
+	return cmp.Or(cmp.Compare(q.Lane, o.Lane), cmp.Compare(q.System, o.System), cmp.Compare(q.Object, o.Object))
 }

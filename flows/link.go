@@ -1,0 +1,123 @@
+package flows
+
+import (
+	"maps"
+	"slices"
+
+	"syncd/connectors"
+	"syncd/fields"
+	"syncd/flows/plan"
+)
+
+// OnMatch says what happens to exactly one free candidate of a look-up by
+// business keys.
+type OnMatch string
+
+// The match policies.
+const (
+	MatchPair    OnMatch = "pair"
+	MatchPropose OnMatch = "propose"
+	MatchOff     OnMatch = "off"
+)
+
+// Member is one side of a link.
+type Member struct {
+	System, Object string
+	Inverse        map[string]string // other system → column that holds its record id
+	Filter         *fields.Filter    // nil: every record
+	CreateWith     map[string]string // columns set when we create, never afterwards
+	Write, Listen  bool
+}
+
+// Link is a configured link, compiled.
+type Link struct {
+	Name    string
+	Members []Member // sorted by system
+	Rows    []*fields.Row
+	Private map[string]bool // rows of which history keeps keyed hashes only
+	Match   [][]string
+	OnMatch OnMatch
+	Create  map[string]bool // system → records may be created there
+	Live    bool            // false: creates are held until a first plan is applied
+	Rules   plan.Rules
+}
+
+// member gives the link's side in a system, nil if it has none.
+func (l *Link) member(system string) *Member {
+	for i := range l.Members {
+		if l.Members[i].System == system {
+			return &l.Members[i]
+		}
+	}
+	return nil
+}
+
+// inScope evaluates a member's filter. A filter that uses a field the record
+// does not show cannot say "in".
+func (m *Member) inScope(values map[string]string) bool {
+	if m.Filter == nil {
+		return true
+	}
+	in, shown, err := m.Filter.Match(values)
+	return err == nil && shown && in
+}
+
+// columns lists every column that a link needs of one object.
+func (l *Link) columns(m *Member) []string {
+	set := map[string]bool{}
+	for _, r := range l.Rows {
+		for _, c := range r.ColumnsOf(m.System) {
+			set[c] = true
+		}
+	}
+	for _, c := range m.Inverse {
+		set[c] = true
+	}
+	if m.Filter != nil {
+		for _, c := range m.Filter.Fields() {
+			set[c] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// projection is what a read of an object asks for: the columns of all links
+// that have the object, and the token.
+func projection(links []*Link, system, object string, o connectors.Object) []string {
+	set := map[string]bool{}
+	if o.TokenField != "" {
+		set[o.TokenField] = true
+	}
+	for _, l := range links {
+		if m := l.member(system); m != nil && m.Object == object {
+			for _, c := range l.columns(m) {
+				set[c] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// canonical gives the rows of a record on one side, in canonical form. Rows of
+// which a column is not shown are left out.
+func (l *Link) canonical(system string, values map[string]string) map[string]string {
+	out := make(map[string]string, len(l.Rows))
+	for _, r := range l.Rows {
+		if !r.Has(system) {
+			continue
+		}
+		if v, shown := r.Get(system, values); shown {
+			out[r.Name()] = v
+		}
+	}
+	return out
+}
+
+func (l *Link) row(name string) *fields.Row {
+	for _, r := range l.Rows {
+		if r.Name() == name {
+			return r
+		}
+	}
+	return nil
+}

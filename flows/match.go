@@ -1,0 +1,323 @@
+package flows
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"syncd/connectors"
+	"syncd/flows/plan"
+	"syncd/mapping"
+	"syncd/store"
+)
+
+// pending is a side of a unit that has no record yet.
+type pending struct {
+	unit   *unit
+	member *member
+}
+
+func (b *batch) pendings(keep func(pending) bool) map[place][]pending {
+	out := map[place][]pending{}
+	for _, u := range b.open() {
+		for _, m := range u.members {
+			p := pending{u, m}
+			if m.side.Presence == plan.Creating && keep(p) {
+				at := place{m.stored.System, m.stored.Object}
+				out[at] = append(out[at], p)
+			}
+		}
+	}
+	return out
+}
+
+func sortedPlaces[V any](m map[place]V) []place {
+	return slices.SortedFunc(maps.Keys(m), func(a, b place) int {
+		return strings.Compare(a.system+"\x00"+a.object, b.system+"\x00"+b.object)
+	})
+}
+
+// settleCreates finds out what became of creates whose outcome is open, by
+// class (CORRECTNESS 3.5). Found: adopted. Proved absent: sent again.
+func (b *batch) settleCreates(ctx context.Context) {
+	uncertain := b.pendings(func(p pending) bool {
+		return !p.member.stored.SentAt.IsZero() || p.member.stored.State == mapping.MemberUncertain || p.unit.lookToken
+	})
+	for _, at := range sortedPlaces(uncertain) {
+		b.settlePlace(ctx, at, uncertain[at])
+	}
+}
+
+func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
+	obj, now := b.object(at), b.Now()
+	var ask []pending
+	for _, p := range list {
+		wait := p.member.stored.SentAt.Add(obj.Settle + obj.IndexLag).Sub(now)
+		switch {
+		case obj.CreateClass == connectors.ClassBlind && !p.member.stored.SentAt.IsZero():
+			b.endUnit(p.unit, "uncertain_create", store.Finish{Disposition: store.Parked, Reason: "uncertain_create",
+				Error: "a create in " + at.system + " got no answer, and " + at.object + " cannot be looked up: check by hand"})
+		case obj.CreateClass == connectors.ClassSearch && wait > 0 && !p.member.stored.SentAt.IsZero():
+			b.endUnit(p.unit, "settling", store.Finish{Disposition: store.Again, After: wait, Blame: b.unblamed(p.unit.rows[0])})
+		default:
+			ask = append(ask, p)
+		}
+	}
+	if len(ask) == 0 {
+		return
+	}
+	tokens := make([]string, len(ask))
+	for i, p := range ask {
+		tokens[i] = p.unit.token
+	}
+	found, err := b.find(ctx, at, obj.TokenField, tokens)
+	if err != nil {
+		b.endPendings(ask, err)
+		return
+	}
+	byToken := map[string][]connectors.Record{}
+	for _, r := range found {
+		t := strings.ToLower(strings.TrimSpace(r.Values[obj.TokenField]))
+		byToken[t] = append(byToken[t], r)
+	}
+	for _, p := range ask {
+		switch records := byToken[p.unit.token]; len(records) {
+		case 0:
+			p.member.resend = true
+		default: // the oldest is ours; others are clones and announce themselves
+			oldest := slices.MinFunc(records, func(a, b connectors.Record) int { return a.Born.Compare(b.Born) })
+			b.bindFound(ctx, p, oldest, "adopt", true)
+		}
+	}
+}
+
+func (b *batch) find(ctx context.Context, at place, field string, values []string) ([]connectors.Record, *connectors.Error) {
+	var out []connectors.Record
+	values = dedupe(values)
+	size := max(1, b.object(at).ReadBatch)
+	for start := 0; start < len(values); start += size {
+		part := values[start:min(start+size, len(values))]
+		got, err := b.systems[at.system].Conn.Find(ctx, at.object, connectors.Lookup{Field: field, Values: part}, b.projection[at])
+		if err != nil {
+			return nil, b.trouble(at.system, err)
+		}
+		b.well(at.system)
+		out = append(out, got...)
+	}
+	b.beat.progress()
+	return out, nil
+}
+
+func (b *batch) endPendings(list []pending, err *connectors.Error) {
+	for _, p := range list {
+		b.endUnit(p.unit, string(err.Kind), b.outcome(p.unit.rows[0], err))
+	}
+}
+
+// bindFound gives a waiting side a record that exists already. ours: it carries
+// our token, so its values are those of the create and its intent confirms them.
+func (b *batch) bindFound(ctx context.Context, p pending, rec connectors.Record, action string, ours bool) {
+	bound, err := b.Store.Bind(ctx, []store.Binding{{
+		IdentityID: p.unit.id, System: p.member.stored.System, Object: p.member.stored.Object,
+		RecordID: rec.ID, Birth: birthText(rec.Born),
+	}})
+	if err != nil {
+		b.endUnit(p.unit, "store", b.storeTrouble(p.unit.rows[0], err))
+		return
+	}
+	if len(bound) == 0 {
+		b.endUnit(p.unit, "bound_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(p.unit.rows[0])})
+		return
+	}
+	b.becomes(p, rec.ID)
+	if !ours {
+		p.member.side.Intent, p.member.side.Base = nil, nil
+		p.member.intended = true
+	} else if p.member.side.Intent != nil {
+		p.member.side.Intent.Acked = true
+	}
+	p.unit.show(p.member, &rec, false)
+	p.unit.note(b, p.member, action, nil)
+}
+
+// becomes notes in the unit that a side has a record now.
+func (b *batch) becomes(p pending, recordID string) {
+	p.member.stored.RecordID = recordID
+	p.member.stored.State = mapping.MemberActive
+	p.unit.bound = true
+}
+
+// matchCreates looks for a partner by business keys before anything is
+// created: exactly one free candidate pairs, several ask, none creates.
+func (b *batch) matchCreates(ctx context.Context) {
+	fresh := b.pendings(func(p pending) bool {
+		return p.member.stored.SentAt.IsZero() && p.unit.link.OnMatch != MatchOff && len(p.unit.link.Match) > 0
+	})
+	for _, at := range sortedPlaces(fresh) {
+		b.matchPlace(ctx, at, fresh[at])
+	}
+}
+
+// matchPlace makes one look-up per leading field of the match sets.
+func (b *batch) matchPlace(ctx context.Context, at place, list []pending) {
+	taken := map[string]bool{} // a candidate serves one unit of a batch
+	for level := 0; len(list) > 0; level++ {
+		asks, left := b.asksAt(at, list, level)
+		if len(asks) == 0 && len(left) == 0 {
+			return
+		}
+		for _, field := range slices.Sorted(maps.Keys(asks)) {
+			left = append(left, b.matchField(ctx, at, field, asks[field], taken)...)
+		}
+		list = left
+	}
+}
+
+// ask is a look-up for one waiting side.
+type ask struct {
+	pending
+	set    []string          // the rows that must all be equal
+	values map[string]string // canonical values of the source
+	lead   string            // the value looked up
+}
+
+// asksAt sorts the sides that have a match set at this level by the column that
+// leads it; a set whose values are not all there is passed over.
+func (b *batch) asksAt(at place, list []pending, level int) (asks map[string][]ask, left []pending) {
+	asks = map[string][]ask{}
+	for _, p := range list {
+		l := p.unit.link
+		if level >= len(l.Match) {
+			continue
+		}
+		set := l.Match[level]
+		source := p.unit.member(p.unit.source).side.Values
+		lead := l.row(set[0])
+		column := ""
+		if lead != nil && lead.Has(at.system) && len(lead.ColumnsOf(at.system)) == 1 {
+			column = lead.ColumnsOf(at.system)[0]
+		}
+		if column == "" || p.unit.shared[strings.Join(set, "+")] || !complete(l, set, source) {
+			left = append(left, p)
+			continue
+		}
+		rendered := lead.Put(at.system, source[set[0]], nil)
+		asks[column] = append(asks[column], ask{p, set, source, rendered[column]})
+	}
+	return asks, left
+}
+
+func complete(l *Link, set []string, canonical map[string]string) bool {
+	for _, name := range set {
+		r := l.row(name)
+		if r == nil {
+			return false
+		}
+		if _, usable := r.MatchValue(canonical[name]); !usable {
+			return false
+		}
+	}
+	return true
+}
+
+// matchField makes one batched look-up and judges the candidates. It gives the
+// sides that found nobody.
+func (b *batch) matchField(ctx context.Context, at place, column string, asks []ask, taken map[string]bool) (left []pending) {
+	values := make([]string, len(asks))
+	for i, a := range asks {
+		values[i] = a.lead
+	}
+	records, cerr := b.find(ctx, at, column, values)
+	if cerr != nil {
+		for _, a := range asks {
+			b.endUnit(a.unit, string(cerr.Kind), b.outcome(a.unit.rows[0], cerr))
+		}
+		return nil
+	}
+	ids := make([]string, len(records))
+	for i, r := range records {
+		ids[i] = r.ID
+	}
+	holders := map[string]string{}
+	if len(ids) > 0 {
+		var err error
+		if holders, err = b.Store.Holders(ctx, at.system, at.object, ids); err != nil {
+			for _, a := range asks {
+				b.endUnit(a.unit, "store", b.storeTrouble(a.unit.rows[0], err))
+			}
+			return nil
+		}
+	}
+	for _, a := range asks {
+		candidates := b.candidates(at, a, records, holders)
+		if b.judge(ctx, a, candidates, taken) {
+			left = append(left, a.pending)
+		}
+	}
+	return left
+}
+
+// candidates keeps the records that really match, are in the link's scope, and
+// belong to nobody.
+func (b *batch) candidates(at place, a ask, records []connectors.Record, holders map[string]string) []connectors.Record {
+	var out []connectors.Record
+	rule := a.unit.link.member(at.system)
+	token := b.object(at).TokenField
+	for _, r := range records {
+		if _, held := holders[r.ID]; held || r.Archived || !rule.inScope(r.Values) {
+			continue
+		}
+		if t := r.Values[token]; token != "" && t != "" && !strings.EqualFold(t, a.unit.token) {
+			continue // it carries another identity's token: never free
+		}
+		if sameKey(a.unit.link, a.set, a.values, a.unit.link.canonical(at.system, r.Values)) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func sameKey(l *Link, set []string, a, b map[string]string) bool {
+	for _, name := range set {
+		x, okX := l.row(name).MatchValue(a[name])
+		y, okY := l.row(name).MatchValue(b[name])
+		if !okX || !okY || x != y {
+			return false
+		}
+	}
+	return true
+}
+
+// judge acts on the candidates of one side; true: nobody was found.
+func (b *batch) judge(ctx context.Context, a ask, candidates []connectors.Record, taken map[string]bool) bool {
+	switch {
+	case len(candidates) == 0:
+		return true
+	case len(candidates) > 1:
+		b.askPerson(a.unit, "ambiguous", "several records match by "+strings.Join(a.set, ", "), candidates)
+	case taken[candidates[0].ID]:
+		b.endUnit(a.unit, "same_candidate", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(a.unit.rows[0])})
+	case a.unit.link.OnMatch == MatchPropose:
+		b.askPerson(a.unit, "proposed", "one record matches by "+strings.Join(a.set, ", "), candidates)
+	default:
+		taken[candidates[0].ID] = true
+		b.bindFound(ctx, a.pending, candidates[0], "pair", false)
+	}
+	return false
+}
+
+// askPerson parks a unit with a question and its candidates.
+func (b *batch) askPerson(u *unit, reason, words string, candidates []connectors.Record) {
+	ids := make([]string, len(candidates))
+	for i, r := range candidates {
+		ids[i] = r.ID
+	}
+	detail, err := json.Marshal(map[string]any{"candidates": ids})
+	if err != nil {
+		detail = nil
+	}
+	b.endUnit(u, reason, store.Finish{Disposition: store.Parked, Reason: reason, Error: words, Detail: detail})
+}

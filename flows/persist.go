@@ -1,0 +1,223 @@
+package flows
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"syncd/flows/plan"
+	"syncd/store"
+)
+
+// release notes a lease that is given back with nothing written under it.
+func (b *batch) release(ref store.LeaseRef) {
+	b.extra = append(b.extra, ref)
+	b.beat.covers(ref)
+}
+
+// persist ends the batch in one transaction.
+func (b *batch) persist(ctx context.Context) error {
+	p := store.Persist{Owner: b.Owner, Release: b.extra}
+	written := map[*unit]bool{}
+	for _, u := range b.units {
+		if u.epoch == 0 {
+			continue
+		}
+		if up, ok := b.identityUpdate(u); ok {
+			p.Identities = append(p.Identities, up)
+			written[u] = true
+		} else {
+			p.Release = append(p.Release, store.LeaseRef{ID: u.id, Epoch: u.epoch})
+		}
+		p.History = append(p.History, u.history...)
+	}
+	for _, r := range b.rows {
+		if r.finish == nil {
+			b.end(r, "done", store.Finish{Disposition: store.Done})
+		}
+		f := *r.finish
+		if r.unit != nil && written[r.unit] {
+			f.IdentityID = r.unit.id
+		}
+		if f.Disposition == store.Dead && f.Detail == nil {
+			f.Detail = b.payload(r)
+		}
+		p.Work = append(p.Work, f)
+	}
+	done, err := b.Store.Persist(ctx, p)
+	if err != nil {
+		return fmt.Errorf("persist %d rows of %s %s: %w", len(b.rows), b.place.system, b.place.object, err)
+	}
+	b.report(done)
+	return nil
+}
+
+// identityUpdate says what moved in a unit; ok is false if nothing did.
+func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
+	up := store.IdentityUpdate{LeaseRef: store.LeaseRef{ID: u.id, Epoch: u.epoch}, Link: u.link.Name}
+	for _, m := range u.members {
+		if !m.dirty() {
+			continue
+		}
+		mu := store.MemberUpdate{
+			System: m.stored.System, Base: encode(m.side.Base), BaseVersion: m.stored.BaseVersion,
+			Intent: encode(m.side.Intent), Sent: encode(m.ledger), Fields: map[string]store.FieldState{},
+		}
+		if m.ledger.At == 0 {
+			mu.Sent = nil
+		}
+		if m.record != nil {
+			mu.BaseVersion, mu.Birth = m.record.Version, birthText(m.record.Born)
+		}
+		for row, st := range m.side.States {
+			mu.Fields[row] = store.FieldState(st)
+		}
+		up.Members = append(up.Members, mu)
+	}
+	if len(up.Members) == 0 {
+		return up, false
+	}
+	if u.basesMoved() {
+		up.Keys, up.SetKeys = b.unitKeys(u), true
+	}
+	return up, true
+}
+
+func (u *unit) basesMoved() bool {
+	for _, m := range u.members {
+		if !maps.Equal(m.side.Base, m.before.Base) {
+			return true
+		}
+	}
+	return false
+}
+
+// unitKeys are the business keys of an identity by what its sides hold, were
+// last known to hold, or are about to hold (3.7).
+func (b *batch) unitKeys(u *unit) []store.KeyOf {
+	var out []store.KeyOf
+	seen := map[store.Key]bool{}
+	for _, m := range u.members {
+		values := map[string]string{}
+		if m.side.Intent != nil {
+			for row, e := range m.side.Intent.Fields {
+				values[row] = e.W
+			}
+		}
+		for row, e := range m.side.Base {
+			values[row] = e.V
+		}
+		if m.side.Presence == plan.Present {
+			maps.Copy(values, m.side.Values)
+		}
+		for _, k := range b.keysOf(u.link, values) {
+			if !seen[k] {
+				seen[k] = true
+				out = append(out, store.KeyOf{Key: k, System: m.stored.System})
+			}
+		}
+	}
+	return out
+}
+
+// encode renders state for the store; nil maps and nil intents are NULL.
+func encode(v any) json.RawMessage {
+	switch x := v.(type) {
+	case plan.Base:
+		if x == nil {
+			return nil
+		}
+	case *plan.Intent:
+		if x == nil {
+			return nil
+		}
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("state of plain strings does not encode: %v", err))
+	}
+	return raw
+}
+
+// payload keeps for the trash what was known of the record, field names only:
+// the values are read afresh when somebody looks.
+func (b *batch) payload(r *row) json.RawMessage {
+	out := map[string]any{"cause": r.work.Cause, "delivery": r.work.DeliveryKey, "attempts": r.work.Attempts}
+	if r.unit != nil {
+		out["link"] = r.unit.link.Name
+	}
+	return encode(out)
+}
+
+// noteWrite adds a line of history: old and new value of every field written,
+// keyed hashes for private ones.
+func (u *unit) noteWrite(b *batch, m *member, action string, w plan.Write) {
+	fields := map[string][2]string{}
+	for name, e := range w.Fields {
+		old := m.side.Values[name]
+		if strings.HasPrefix(name, plan.FixedPrefix) {
+			old = m.side.Fixed[name]
+		}
+		if u.link.Private[name] {
+			old, e.W = b.Keyring.ValueHash(name, old), b.Keyring.ValueHash(name, e.W)
+		}
+		fields[name] = [2]string{old, e.W}
+	}
+	u.note(b, m, action, fields)
+}
+
+func (u *unit) note(b *batch, m *member, action string, fields map[string][2]string) {
+	w := u.rows[0].work
+	e := store.Entry{
+		IdentityID: u.id, System: m.stored.System, Object: m.stored.Object, RecordID: m.stored.RecordID,
+		Cause: w.Cause, DeliveryKey: w.DeliveryKey, Trace: w.Trace, Action: action, Epoch: u.epoch,
+	}
+	if fields != nil {
+		e.Fields = encode(fields)
+	}
+	u.history = append(u.history, e)
+}
+
+// report writes one wide line per attempt and feeds the metrics. Ids and field
+// names only, no values (SECURITY S12).
+func (b *batch) report(done store.Persisted) {
+	fenced := map[string]bool{}
+	for _, id := range done.Fenced {
+		fenced[id] = true
+	}
+	for _, r := range b.rows {
+		link, identity := "", ""
+		var wrote []string
+		reason := r.reason
+		if r.unit != nil {
+			link, identity = r.unit.link.Name, r.unit.id
+			for _, h := range r.unit.history {
+				wrote = append(wrote, h.Action+" "+h.System)
+			}
+			if fenced[identity] {
+				reason = "fenced"
+			}
+		}
+		b.Observe.Attempt(link, b.place.system, r.finish.Disposition, reason)
+		b.Logger.Info("attempt", "event", "sync.attempted", "link", link, "system", b.place.system,
+			"record", b.place.system+":"+b.place.object+":"+r.work.RecordID, "identity", identity,
+			"cause", r.work.Cause, "delivery", r.work.DeliveryKey, "trace", r.work.Trace, "batch", r.work.Batch,
+			"outcome", string(r.finish.Disposition), "reason", reason, "attempt", r.work.Attempts, "wrote", strings.Join(wrote, ", "),
+			"fields", r.fieldNotes(), "duration_ms", b.Now().Sub(b.started).Milliseconds())
+	}
+}
+
+// fieldNotes lists what was decided per field row, by name and reason.
+func (r *row) fieldNotes() string {
+	if r.unit == nil || len(r.unit.notes) == 0 {
+		return ""
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(r.unit.notes)) {
+		out = append(out, name+"="+r.unit.notes[name])
+	}
+	return strings.Join(out, " ")
+}

@@ -1,0 +1,270 @@
+// Package plan is the decision core: what every side should hold, and which
+// writes get it there. It is a pure function of values: no context, no error,
+// no clock, no log, and no map order in its result (STYLE habit 1).
+//
+// A link's field rows meet here in canonical form, so that one value means the
+// same on every side. There is one base per side: what THAT side held when the
+// row was last agreed (CORRECTNESS 0.1.3, 3.6).
+package plan
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Mode is a conflict policy.
+type Mode string
+
+// The conflict policies (CORRECTNESS F31).
+const (
+	ModeSystem Mode = "system" // the named system wins
+	ModeNewest Mode = "newest" // the newer record wins; within Margin the named system
+	ModeAsk    Mode = "ask"    // a person decides; only this row waits
+)
+
+// Margin is how far apart two vendors' times must be to say anything (F34).
+const Margin = 2 * time.Second
+
+// Policy says who wins where two sides changed one row.
+type Policy struct {
+	Mode   Mode
+	System string
+}
+
+// Row is one field row of a link as far as deciding goes.
+type Row struct {
+	Name    string
+	Systems []string // the systems that have it
+	From    string   // one way from here; "" is both ways
+	Policy  Policy
+	Rev     string // revision of the row's definition (F48)
+}
+
+func (r Row) has(system string) bool { return slices.Contains(r.Systems, system) }
+
+// mayChange says whether the row may be written on this side.
+func (r Row) mayChange(system string) bool { return r.From == "" || r.From != system }
+
+// mayDecide says whether a change on this side counts.
+func (r Row) mayDecide(system string) bool { return r.From == "" || r.From == system }
+
+// Rules are a link's rows and where writing is allowed.
+type Rules struct {
+	Rows     []Row
+	ReadOnly map[string]bool // systems that are sources only
+	Silent   map[string]bool // systems that are sinks only: their changes do not count
+}
+
+// BaseEntry is what a side held at the last agreement, and under which
+// definition.
+type BaseEntry struct {
+	V string `json:"v"`
+	R string `json:"r"`
+}
+
+// Base is a side's base by row name. nil: this side never agreed with anybody.
+type Base map[string]BaseEntry
+
+// IntentEntry is one row of an open write: what is written, the side it came
+// from, and the value that side gets as base once the write is confirmed.
+type IntentEntry struct {
+	W    string `json:"w"`
+	From string `json:"from,omitempty"`
+	V    string `json:"v,omitempty"`
+}
+
+// Intent is an open write. Acked: the vendor said that it was applied.
+type Intent struct {
+	Create bool                   `json:"create,omitempty"`
+	Acked  bool                   `json:"acked,omitempty"`
+	Fields map[string]IntentEntry `json:"fields"`
+}
+
+// FixedPrefix opens the names of rows that have one right value and no base:
+// the token and the inverse ids.
+const FixedPrefix = "@"
+
+// FieldState says why a row is not agreed on a side.
+type FieldState struct {
+	State  string          `json:"state"`
+	Detail json.RawMessage `json:"detail,omitempty"`
+}
+
+// The field states that plan sets.
+const (
+	StateConflict  = "conflict"  // both changed, the policy asks
+	StateRefused   = "refused"   // the side took the write and did not keep the value (F29)
+	StateDiverged  = "diverged"  // the side keeps its own form of our value (F26)
+	StateSuspended = "suspended" // the row's definition changed (F48)
+)
+
+// Presence is how a side was seen.
+type Presence string
+
+// The presences. A side that could not be read is not an empty side.
+const (
+	Present  Presence = "present"
+	Creating Presence = "creating" // has no record yet
+	Unread   Presence = "unread"
+	// Written: a write went out and its answer showed no record. What was read
+	// before it still stands for the rows that were not written.
+	Written Presence = "written"
+)
+
+// Side is one member as seen and remembered.
+type Side struct {
+	System   string
+	Presence Presence
+	Values   map[string]string // row → canonical value; missing: not shown, says nothing (F66)
+	Fixed    map[string]string // "@…" → value shown
+	Want     map[string]string // "@…" → the value it must have
+	Base     Base
+	Intent   *Intent
+	States   map[string]FieldState
+	Modified time.Time
+	Ours     bool // the newest change of the record is proved to be our own
+}
+
+func (s Side) clone() Side {
+	s.Base = maps.Clone(s.Base)
+	s.States = maps.Clone(s.States)
+	if s.Intent != nil {
+		c := *s.Intent
+		c.Fields = maps.Clone(c.Fields)
+		s.Intent = &c
+	}
+	return s
+}
+
+// Write is what one side is to be sent. Fields holds rows and "@…" names.
+type Write struct {
+	System string
+	Create bool
+	Fields map[string]IntentEntry
+}
+
+// Reason says why a row was treated as it was: a label of metrics and history.
+type Reason string
+
+// The reasons of notes.
+const (
+	ReasonAgreed     Reason = "agreed"
+	ReasonOneChanged Reason = "one_changed"
+	ReasonPolicy     Reason = "policy"
+	ReasonAsk        Reason = "ask"
+	ReasonOneWay     Reason = "one_way"
+	ReasonFill       Reason = "fill" // a side that never agreed gets the value
+	ReasonRefused    Reason = "refused"
+	ReasonSuspended  Reason = "suspended"
+)
+
+// Note is what happened to one row.
+type Note struct {
+	Row    string
+	Reason Reason
+	From   string // the side that won, "" if none
+}
+
+// Decision is the outcome: the sides with bases, intents and states moved on,
+// and the writes that are due, sorted by system.
+type Decision struct {
+	Sides  []Side
+	Writes []Write
+	Notes  []Note
+}
+
+// Decide compares every side with its own base and says what to write. Sides
+// must be sorted by system; rows are decided in the order of the rules. An
+// unread side yields no writes at all: nothing is known about it.
+func Decide(rules Rules, in []Side) Decision {
+	d := Decision{Sides: make([]Side, len(in))}
+	for i := range in {
+		d.Sides[i] = in[i].clone()
+	}
+	for i := range d.Sides {
+		if d.Sides[i].Presence == Unread {
+			return d
+		}
+	}
+	resolve(rules, d.Sides)
+	writes := map[string]map[string]IntentEntry{}
+	put := func(system, name string, e IntentEntry) {
+		if writes[system] == nil {
+			writes[system] = map[string]IntentEntry{}
+		}
+		writes[system][name] = e
+	}
+	for _, r := range rules.Rows {
+		if n, ok := decideRow(rules, r, d.Sides, put); ok {
+			d.Notes = append(d.Notes, n)
+		}
+	}
+	for i := range d.Sides {
+		s := &d.Sides[i]
+		for name, want := range s.Want {
+			shown, known := s.Fixed[name]
+			if s.Presence == Creating || (s.Presence == Present && known && shown != want && !rules.ReadOnly[s.System]) {
+				put(s.System, name, IntentEntry{W: want})
+			}
+		}
+		if f := writes[s.System]; len(f) > 0 {
+			d.Writes = append(d.Writes, Write{System: s.System, Create: s.Presence == Creating, Fields: f})
+		}
+	}
+	return d
+}
+
+// Quiet says that a source equals its own base and nothing is open: an echo or
+// a no-op, finished without a look at the other sides (F25 layer 2).
+func Quiet(rules Rules, s Side) bool {
+	if s.Presence != Present || s.Base == nil || s.Intent != nil || len(s.States) > 0 {
+		return false
+	}
+	return settled(rules, s, nil)
+}
+
+// Confirms says that a side holds exactly what its open intent wrote and
+// equals its base in everything else, so that nothing else need be read.
+func Confirms(rules Rules, s Side) bool {
+	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 {
+		return false
+	}
+	for name, e := range s.Intent.Fields {
+		if strings.HasPrefix(name, FixedPrefix) {
+			continue // checked with Want below
+		}
+		if n, shown := s.Values[name]; !shown || n != e.W {
+			return false
+		}
+	}
+	return settled(rules, s, s.Intent.Fields)
+}
+
+// settled compares rows (but those excepted) with the base and fixed fields
+// with what they must be.
+func settled(rules Rules, s Side, except map[string]IntentEntry) bool {
+	for _, r := range rules.Rows {
+		if !r.has(s.System) {
+			continue
+		}
+		if _, skip := except[r.Name]; skip {
+			continue
+		}
+		n, shown := s.Values[r.Name]
+		if !shown {
+			continue
+		}
+		if b, known := s.Base[r.Name]; !known || b.V != n || b.R != r.Rev {
+			return false
+		}
+	}
+	for name, want := range s.Want {
+		if shown, known := s.Fixed[name]; known && shown != want {
+			return false
+		}
+	}
+	return true
+}

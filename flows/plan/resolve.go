@@ -1,0 +1,151 @@
+package plan
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// Resolve closes the open intents of sides that were read, and gives the sides
+// moved on. Sides that are unread keep their intents; their bases still move
+// where a write that came from them is confirmed.
+func Resolve(rules Rules, in []Side) []Side {
+	out := make([]Side, len(in))
+	for i := range in {
+		out[i] = in[i].clone()
+	}
+	resolve(rules, out)
+	return out
+}
+
+// resolve is the loop "for each open intent" of CORRECTNESS 3.6. It runs before
+// anything is compared.
+func resolve(rules Rules, sides []Side) {
+	for i := range sides {
+		s := &sides[i]
+		if s.Intent == nil || s.Presence != Present {
+			continue
+		}
+		for _, r := range rules.Rows {
+			if e, open := s.Intent.Fields[r.Name]; open {
+				if resolveRow(r, e, s, sides) {
+					delete(s.Intent.Fields, r.Name)
+				}
+			}
+		}
+		// Fixed fields have no base: once read, Want decides. Rows that left the
+		// link have nobody to answer to.
+		for name := range s.Intent.Fields {
+			if strings.HasPrefix(name, FixedPrefix) || !slices.ContainsFunc(rules.Rows, func(r Row) bool { return r.Name == name }) {
+				delete(s.Intent.Fields, name)
+			}
+		}
+		if len(s.Intent.Fields) == 0 {
+			s.Intent = nil
+		}
+		if s.Base == nil {
+			s.Base = Base{}
+		}
+	}
+}
+
+// resolveRow closes one row of an intent, or says that it must stay open
+// because the side does not show the row.
+func resolveRow(r Row, e IntentEntry, s *Side, sides []Side) bool {
+	n, shown := s.Values[r.Name]
+	if !shown {
+		return false
+	}
+	base, hasBase := s.Base[r.Name]
+	switch {
+	case n == e.W:
+		s.setBase(r, n)
+		s.clearState(r.Name)
+		settle(r, e, s.System, sides)
+	case (hasBase && n == base.V) || (!hasBase && n == "" && !s.Intent.Create):
+		// Not applied. If the vendor said it was, it refuses the value: pushed
+		// again only when the value to push is another one (F29). If it did not,
+		// the intent is dropped and the change is still pending.
+		if s.Intent.Acked {
+			s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
+		}
+	case s.Intent.Create && n == "":
+		// Created without the value: the vendor dropped it.
+		s.setBase(r, n)
+		s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
+		settle(r, e, s.System, sides)
+	case s.Ours && e.W != "":
+		// The vendor keeps its own form of what we wrote; that form is the base
+		// of this side (F26), and the inequality is shown.
+		s.setBase(r, n)
+		s.setState(r.Name, StateDiverged, refusedDetail{W: e.W})
+		settle(r, e, s.System, sides)
+	default:
+		// Written, and edited since by somebody: not absorbed (F35). With the
+		// written value as base the edit shows up and flows.
+		s.setBase(r, e.W)
+		settle(r, e, s.System, sides)
+	}
+	return true
+}
+
+type refusedDetail struct {
+	W string `json:"w"`
+}
+
+// settle moves the base of the side that a confirmed write came from, unless a
+// third side still waits for the same value.
+func settle(r Row, e IntentEntry, confirmed string, sides []Side) {
+	if e.From == "" || e.From == confirmed {
+		return
+	}
+	for i := range sides {
+		o := &sides[i]
+		if o.System == e.From || o.System == confirmed || !r.has(o.System) || !r.mayChange(o.System) {
+			continue
+		}
+		_, excused := o.States[r.Name]
+		if b, ok := o.Base[r.Name]; (!ok || b.V != e.V) && !excused {
+			return // its own confirmation will move the base
+		}
+	}
+	for i := range sides {
+		if sides[i].System == e.From {
+			sides[i].setBase(r, e.V)
+			sides[i].clearState(r.Name)
+		}
+	}
+}
+
+func (s *Side) setBase(r Row, v string) {
+	if s.Base == nil {
+		s.Base = Base{}
+	}
+	s.Base[r.Name] = BaseEntry{V: v, R: r.Rev}
+}
+
+func (s *Side) setState(row, state string, detail any) {
+	raw, err := json.Marshal(detail)
+	if err != nil {
+		raw = nil // details are plain structs; an unmarshalable one is only less to show
+	}
+	if s.States == nil {
+		s.States = map[string]FieldState{}
+	}
+	s.States[row] = FieldState{State: state, Detail: raw}
+}
+
+func (s *Side) clearState(row string) { delete(s.States, row) }
+
+// refusedValue gives the value that a side refused for a row.
+func (s *Side) refusedValue(row string) (string, bool) {
+	st, ok := s.States[row]
+	if !ok || st.State != StateRefused {
+		return "", false
+	}
+	var d refusedDetail
+	if json.Unmarshal(st.Detail, &d) != nil {
+		return "", false
+	}
+	return d.W, true
+}

@@ -1,0 +1,308 @@
+package flows
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"syncd/connectors"
+	"syncd/connectors/wire"
+	"syncd/flows/plan"
+	"syncd/store"
+)
+
+// send is one write to one side, on its way.
+type send struct {
+	pending
+	write   plan.Write
+	columns map[string]string
+	intent  *plan.Intent
+	prior   *plan.Intent // what was open before
+}
+
+const (
+	// confirmDelay is when an unanswered write is read to confirm it, if its
+	// echo does not come first (CORRECTNESS 3.6).
+	confirmDelay = 5 * time.Second
+	// unknownDelay is when a write without an answer is looked at again.
+	unknownDelay = 5 * time.Second
+	// sendGrace is how old a committed intent may be when its call starts (3.5).
+	sendGrace = 5 * time.Second
+	// deadlineMargin is what must be left of the lease after a call's time-out.
+	deadlineMargin = 5 * time.Second
+	// heldDelay is when work under a hold is looked at again.
+	heldDelay = time.Minute
+)
+
+// callTimeout bounds a write, so that it ends well within the lease.
+func (e *Engine) callTimeout() time.Duration {
+	return max(time.Second, min(wire.DefaultTimeout, e.Lease/2-deadlineMargin))
+}
+
+// writeRound decides every open unit and performs what is due: per target one
+// call for updates and one for creates. false: there was nothing to write.
+func (b *batch) writeRound(ctx context.Context, round int) bool {
+	updates, creates := map[place][]*send{}, map[place][]*send{}
+	for _, u := range b.open() {
+		if round > 0 && !u.bound {
+			continue
+		}
+		d, ok := b.decide(u)
+		if !ok {
+			continue
+		}
+		for _, w := range d.Writes {
+			b.plan(u, w, updates, creates)
+		}
+	}
+	for _, at := range sortedPlaces(updates) {
+		b.update(ctx, at, stillOpen(updates[at]))
+	}
+	for _, at := range sortedPlaces(creates) {
+		b.create(ctx, at, stillOpen(creates[at]))
+	}
+	return len(updates)+len(creates) > 0
+}
+
+func stillOpen(list []*send) []*send {
+	out := list[:0:0]
+	for _, s := range list {
+		if s.unit.ended == nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// decide runs the pure core on a unit; a panic there is that record's own failure.
+func (b *batch) decide(u *unit) (d plan.Decision, ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.Logger.Error("panic while deciding", "event", "decide.panic", "link", u.link.Name, "identity", u.id, "panic", fmt.Sprint(p))
+			b.endUnit(u, "panic", store.Finish{Disposition: store.Again, After: b.retryAfter(u.rows[0].work.Attempts), Retry: true, Blame: b.blamed(u.rows[0]), Error: "internal error while deciding"})
+			ok = false
+		}
+	}()
+	d = plan.Decide(u.link.Rules, u.sides())
+	u.take(d.Sides)
+	for _, n := range d.Notes {
+		u.notes[n.Row] = string(n.Reason)
+	}
+	return d, true
+}
+
+// plan sorts one decided write to its call.
+func (b *batch) plan(u *unit, w plan.Write, updates, creates map[place][]*send) {
+	m := u.member(w.System)
+	at := place{m.stored.System, m.stored.Object}
+	s := &send{pending: pending{u, m}, write: w, columns: u.columnsFor(m, w), prior: m.side.Intent}
+	if !w.Create {
+		if len(s.columns) > 0 {
+			updates[at] = append(updates[at], s)
+		}
+		return
+	}
+	if !u.link.Create[w.System] {
+		b.endUnit(u, "unmatched", store.Finish{Disposition: store.Parked, Reason: "unmatched",
+			Error: "no partner in " + w.System + ", and the link does not create there"})
+		return
+	}
+	if !m.stored.SentAt.IsZero() && !m.resend {
+		return // its outcome is open, and it was not proved absent
+	}
+	delete(s.columns, m.object.TokenField) // travels as Write.Token
+	creates[at] = append(creates[at], s)
+}
+
+// ready says that there is time for one more call before the lease's deadline;
+// otherwise the units go again at once.
+func (b *batch) ready(list []*send) bool {
+	if b.beat.left() >= b.callTimeout()+time.Second {
+		return true
+	}
+	for _, s := range list {
+		b.endUnit(s.unit, "out_of_time", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.unit.rows[0])})
+	}
+	return false
+}
+
+// update commits the intents and sends one call per batch of updates.
+func (b *batch) update(ctx context.Context, at place, list []*send) {
+	size := max(1, b.object(at).WriteBatch)
+	for start := 0; start < len(list); start += size {
+		part := list[start:min(start+size, len(list))]
+		if !b.ready(part) {
+			continue
+		}
+		if part = b.intendUpdates(ctx, at, part); len(part) == 0 {
+			continue
+		}
+		writes := make([]connectors.Write, len(part))
+		for i, s := range part {
+			writes[i] = connectors.Write{Key: s.unit.token, RecordID: s.member.stored.RecordID, Values: s.columns}
+		}
+		results := b.call(ctx, at, connectors.Update, writes)
+		for i, s := range part {
+			b.updated(at, s, results[i])
+		}
+	}
+}
+
+// call makes one write call and notes what it says about the system.
+func (b *batch) call(ctx context.Context, at place, op connectors.Op, writes []connectors.Write) []connectors.Result {
+	ctx, cancel := context.WithTimeout(ctx, b.callTimeout())
+	defer cancel()
+	results := b.systems[at.system].Conn.Write(ctx, at.object, op, writes)
+	b.beat.progress()
+	healthy := false
+	for _, r := range results {
+		if r.Err != nil && r.Err.WholeCall {
+			b.noteTrouble(at.system, r.Err)
+			return results
+		}
+		healthy = healthy || r.Outcome == connectors.Applied
+	}
+	if healthy {
+		b.well(at.system)
+	}
+	return results
+}
+
+// intendUpdates commits what is about to be written; rows that the statement
+// does not return are not sent: fenced, or under a hold.
+func (b *batch) intendUpdates(ctx context.Context, at place, list []*send) []*send {
+	intents := make([]store.UpdateIntent, len(list))
+	for i, s := range list {
+		s.intent = &plan.Intent{Fields: map[string]plan.IntentEntry{}}
+		if s.prior != nil {
+			maps.Copy(s.intent.Fields, s.prior.Fields)
+		}
+		maps.Copy(s.intent.Fields, s.write.Fields)
+		b.enterLedger(s)
+		intents[i] = store.UpdateIntent{
+			IdentityID: s.unit.id, Epoch: s.unit.epoch, Link: s.unit.link.Name, System: at.system,
+			Intent: encode(s.intent), Sent: encode(s.member.ledger),
+		}
+		if !b.object(at).AnswersRecord {
+			intents[i].Confirm = b.confirmHint(s, s.member.stored.RecordID)
+		}
+	}
+	ok, err := b.Store.IntendUpdates(ctx, b.Owner, intents)
+	return b.admitted(list, ok, err)
+}
+
+func (b *batch) confirmHint(s *send, recordID string) *store.Hint {
+	w := s.unit.rows[0].work
+	return &store.Hint{
+		System: s.member.stored.System, Object: s.member.stored.Object, RecordID: recordID,
+		Delay: confirmDelay, Cause: "confirm", DeliveryKey: w.DeliveryKey, Trace: w.Trace,
+	}
+}
+
+// admitted keeps the sends whose intent was committed.
+func (b *batch) admitted(list []*send, ok []string, err error) []*send {
+	b.beat.progress()
+	if err != nil {
+		for _, s := range list {
+			b.endUnit(s.unit, "store", b.storeTrouble(s.unit.rows[0], err))
+		}
+		return nil
+	}
+	granted := map[string]bool{}
+	for _, id := range ok {
+		granted[id] = true
+	}
+	var out []*send
+	for _, s := range list {
+		if !granted[s.unit.id] {
+			b.endUnit(s.unit, "held", store.Finish{Disposition: store.Again, After: b.heldAfter(s), Blame: b.unblamed(s.unit.rows[0])})
+			continue
+		}
+		s.member.side.Intent, s.member.intended = s.intent, true
+		out = append(out, s)
+	}
+	return out
+}
+
+// heldAfter tells a hold from a lost lease, for when to come back.
+func (b *batch) heldAfter(s *send) time.Duration {
+	for _, h := range b.holds() {
+		if h.System == s.member.stored.System && (h.Link == "" || h.Link == s.unit.link.Name) {
+			return b.between(heldDelay, heldDelay+10*time.Second)
+		}
+	}
+	return b.between(300*time.Millisecond, time.Second)
+}
+
+func (b *batch) enterLedger(s *send) {
+	now := b.Now()
+	for name, e := range s.write.Fields {
+		s.member.ledger.record(now, name, b.Keyring.ValueHash(name, e.W))
+	}
+}
+
+// updated takes in the result of one update.
+func (b *batch) updated(at place, s *send, r connectors.Result) {
+	b.wrote(s, connectors.Update, r.Outcome)
+	m := s.member
+	switch r.Outcome {
+	case connectors.Applied:
+		s.unit.noteWrite(b, m, "update", s.write)
+		m.side.Intent.Acked = true
+		if r.Record == nil {
+			m.side.Presence = plan.Written
+			return
+		}
+		if r.Record.ID != m.stored.RecordID {
+			b.endUnit(s.unit, "merged", store.Finish{Disposition: store.Parked, Reason: "merged",
+				Error: fmt.Sprintf("%s %s was merged into %s", at.system, m.stored.RecordID, r.Record.ID)})
+			return
+		}
+		s.unit.show(m, r.Record, true)
+		s.unit.take(plan.Resolve(s.unit.link.Rules, s.unit.sides()))
+	case connectors.Unknown:
+		m.side.Presence = plan.Written
+		b.endUnit(s.unit, "unknown", b.unknown(s, r.Err))
+	default: // nothing was written; Exists is a unique value that another record has
+		m.side.Intent = s.prior
+		b.endUnit(s.unit, reasonOf(r.Err), b.outcome(s.unit.rows[0], refusal(r, at.system)))
+	}
+}
+
+// unknown ends a unit whose write has no answer: the next read decides.
+func (b *batch) unknown(s *send, err *connectors.Error) store.Finish {
+	f := store.Finish{Disposition: store.Again, After: unknownDelay + b.between(0, time.Second), Retry: true, WholeCall: true}
+	if err != nil {
+		f.Error = err.Error()
+		f.WholeCall = err.WholeCall
+	}
+	if s.write.Create && s.member.object.CreateClass == connectors.ClassSearch {
+		f.After = s.member.object.Settle
+	}
+	return f
+}
+
+// refusal gives the error of a result, made up where a connector gave none.
+func refusal(r connectors.Result, system string) *connectors.Error {
+	if r.Err != nil {
+		return r.Err
+	}
+	return &connectors.Error{Kind: connectors.KindInvalid, System: system, Op: "write",
+		Said: "refused: record " + r.RecordID + " holds a value that must be unique"}
+}
+
+func reasonOf(err *connectors.Error) string {
+	if err == nil {
+		return "refused"
+	}
+	return string(err.Kind)
+}
+
+func (b *batch) wrote(s *send, op connectors.Op, o connectors.Outcome) {
+	src := s.unit.member(s.unit.source)
+	b.Observe.Wrote(s.unit.link.Name, s.unit.source, s.member.stored.System, op, o)
+	if o == connectors.Applied && src != nil && src.record != nil && !src.record.Modified.IsZero() && s.unit.source != s.member.stored.System {
+		b.Observe.Lag(s.unit.link.Name, s.unit.source, s.member.stored.System, b.Now().Sub(src.record.Modified))
+	}
+}
