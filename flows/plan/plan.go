@@ -59,21 +59,26 @@ type Rules struct {
 }
 
 // BaseEntry is what a side held at the last agreement, and under which
-// definition.
+// definition. Never: the row was known when the pair was made and was not
+// agreed yet, which is not the same as a row that is new to an old pair (F48).
 type BaseEntry struct {
-	V string `json:"v"`
-	R string `json:"r"`
+	V     string `json:"v"`
+	R     string `json:"r"`
+	Never bool   `json:"never,omitempty"`
 }
 
 // Base is a side's base by row name. nil: this side never agreed with anybody.
 type Base map[string]BaseEntry
 
 // IntentEntry is one row of an open write: what is written, the side it came
-// from, and the value that side gets as base once the write is confirmed.
+// from, the value that side gets as base once the write is confirmed, and what
+// the written side showed before. O tells a write that did not happen from one
+// that was edited since, also where the side had strayed from its base.
 type IntentEntry struct {
 	W    string `json:"w"`
 	From string `json:"from,omitempty"`
 	V    string `json:"v,omitempty"`
+	O    string `json:"o,omitempty"`
 }
 
 // Intent is an open write. Acked: the vendor said that it was applied.
@@ -257,7 +262,7 @@ func settled(rules Rules, s Side, except map[string]IntentEntry) bool {
 		if !shown {
 			continue
 		}
-		if b, known := s.Base[r.Name]; !known || b.V != n || b.R != r.Rev {
+		if b, known := s.Base[r.Name]; !known || b.Never || b.V != n || b.R != r.Rev {
 			return false
 		}
 	}

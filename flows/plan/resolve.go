@@ -43,9 +43,6 @@ func resolve(rules Rules, sides []Side) {
 		if len(s.Intent.Fields) == 0 {
 			s.Intent = nil
 		}
-		if s.Base == nil {
-			s.Base = Base{}
-		}
 	}
 }
 
@@ -56,13 +53,12 @@ func resolveRow(r Row, e IntentEntry, s *Side, sides []Side) bool {
 	if !shown {
 		return false
 	}
-	base, hasBase := s.Base[r.Name]
 	switch {
 	case n == e.W:
 		s.setBase(r, n)
 		s.clearState(r.Name)
 		settle(r, e, s.System, sides)
-	case (hasBase && n == base.V) || (!hasBase && n == "" && !s.Intent.Create):
+	case !s.Intent.Create && n == e.O:
 		// Not applied. If the vendor said it was, it refuses the value: pushed
 		// again only when the value to push is another one (F29). If it did not,
 		// the intent is dropped and the change is still pending.
@@ -105,7 +101,7 @@ func settle(r Row, e IntentEntry, confirmed string, sides []Side) {
 			continue
 		}
 		_, excused := o.States[r.Name]
-		if b, ok := o.Base[r.Name]; (!ok || b.V != e.V) && !excused {
+		if b, ok := o.Base[r.Name]; (!ok || b.Never || b.V != e.V) && !excused {
 			return // its own confirmation will move the base
 		}
 	}

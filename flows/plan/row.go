@@ -23,6 +23,7 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 			return note, true
 		}
 	}
+	defer remember(r, views)
 	winner, note, decided := choose(r, views)
 	if !decided {
 		if note.Reason == ReasonAsk {
@@ -49,7 +50,7 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 		}
 		pending = true
 		v.side.clearState(r.Name)
-		put(v.side.System, r.Name, IntentEntry{W: winner.value, From: winner.side.System, V: winner.value})
+		put(v.side.System, r.Name, IntentEntry{W: winner.value, From: winner.side.System, V: winner.value, O: v.value})
 	}
 	for _, s := range creating {
 		pending = true
@@ -85,7 +86,7 @@ func viewRow(rules Rules, r Row, sides []Side) (views []view, creating []*Side) 
 		v := view{side: s, value: n}
 		b, known := s.Base[r.Name]
 		switch {
-		case s.Base == nil:
+		case s.Base == nil, known && b.Never && b.R == r.Rev:
 			v.fresh = true
 		case !known || b.R != r.Rev:
 			v.stale = true
@@ -244,5 +245,18 @@ func agree(r Row, views []view, winner view, pending bool) {
 		}
 		v.side.setBase(r, v.value)
 		v.side.clearState(r.Name)
+	}
+}
+
+// remember marks the row of sides that never agreed on it, so that it is not
+// taken for a row that was added to an old pair.
+func remember(r Row, views []view) {
+	for _, v := range views {
+		if _, known := v.side.Base[r.Name]; v.fresh && !known {
+			if v.side.Base == nil {
+				v.side.Base = Base{}
+			}
+			v.side.Base[r.Name] = BaseEntry{R: r.Rev, Never: true}
+		}
 	}
 }
