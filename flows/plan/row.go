@@ -60,8 +60,8 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 	return note, true
 }
 
-// viewRow gathers the sides that show the row, and those that will once they
-// are created.
+// viewRow gathers the sides that have the row, and those that will once they
+// are created. Nothing is decided while one of them does not show it.
 func viewRow(rules Rules, r Row, sides []Side) (views []view, creating []*Side) {
 	for i := range sides {
 		s := &sides[i]
@@ -81,7 +81,7 @@ func viewRow(rules Rules, r Row, sides []Side) (views []view, creating []*Side) 
 		}
 		n, shown := s.Values[r.Name]
 		if !shown {
-			continue
+			return nil, nil // what one side holds is unknown: no base may move (F66)
 		}
 		v := view{side: s, value: n}
 		b, known := s.Base[r.Name]
@@ -178,7 +178,7 @@ func chooseOneWay(r Row, views []view) (view, Note, bool) {
 
 // contend lists the sides that have a say: those that changed, and those that
 // never agreed and hold something. Where a newcomer meets sides that agree
-// among themselves, what they agreed on has a say too.
+// among themselves, what they agreed on has a say too, unless it is nothing.
 func contend(views []view) (contenders []view, unsettled bool) {
 	changed := false
 	var established *view
@@ -190,7 +190,7 @@ func contend(views []view) (contenders []view, unsettled bool) {
 		case v.changed, newcomer && v.value != "":
 			contenders = append(contenders, *v)
 			changed = changed || v.changed
-		case v.hasBase && established == nil:
+		case v.hasBase && v.value != "" && established == nil:
 			established = v
 		}
 	}
