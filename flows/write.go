@@ -259,7 +259,7 @@ func (b *batch) updated(at place, s *send, r connectors.Result) {
 				Error: fmt.Sprintf("%s %s was merged into %s", at.system, m.stored.RecordID, r.Record.ID)})
 			return
 		}
-		s.unit.show(m, r.Record, true)
+		s.unit.show(m, overlay(m.record, r.Record), true)
 		s.unit.take(plan.Resolve(s.unit.link.Rules, s.unit.sides()))
 	case connectors.Unknown:
 		m.side.Presence = plan.Written
@@ -268,6 +268,18 @@ func (b *batch) updated(at place, s *send, r connectors.Result) {
 		m.side.Intent = s.prior
 		b.endUnit(s.unit, reasonOf(r.Err), b.outcome(s.unit.rows[0], refusal(r, at.system)))
 	}
+}
+
+// overlay lays a write's answer over what was read before it: answers show the
+// written fields and whatever else the vendor likes.
+func overlay(read, answer *connectors.Record) *connectors.Record {
+	out := *answer
+	out.Values = map[string]connectors.Value{}
+	if read != nil {
+		maps.Copy(out.Values, read.Values)
+	}
+	maps.Copy(out.Values, answer.Values)
+	return &out
 }
 
 // unknown ends a unit whose write has no answer: the next read decides.

@@ -209,17 +209,28 @@ func Decide(rules Rules, in []Side) Decision {
 	}
 	for i := range d.Sides {
 		s := &d.Sides[i]
-		for name, want := range s.Want {
-			shown, known := s.Fixed[name]
-			if s.Presence == Creating || (s.Presence == Present && known && shown != want && !rules.ReadOnly[s.System]) {
-				put(s.System, name, IntentEntry{W: want})
-			}
-		}
+		fixed(rules, *s, d.Sides, put)
 		if f := writes[s.System]; len(f) > 0 {
 			d.Writes = append(d.Writes, Write{System: s.System, Create: s.Presence == Creating, Fields: f})
 		}
 	}
 	return d
+}
+
+// fixed puts the fixed fields that a side lacks. A side that exists gets them
+// when every side has its record: token and inverse ids then go in one write.
+func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e IntentEntry)) {
+	if s.Presence != Creating {
+		if s.Presence != Present || rules.ReadOnly[s.System] ||
+			slices.ContainsFunc(sides, func(o Side) bool { return o.Presence == Creating }) {
+			return
+		}
+	}
+	for name, want := range s.Want {
+		if shown, known := s.Fixed[name]; s.Presence == Creating || (known && shown != want) {
+			put(s.System, name, IntentEntry{W: want})
+		}
+	}
 }
 
 // Quiet says that a source equals its own base and nothing is open: an echo or

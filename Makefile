@@ -1,0 +1,48 @@
+# syncd. `make help` lists what there is.
+
+GO      ?= go
+# golangci-lint is fetched by `make lint` alone; nothing else needs it.
+LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+FUZZFOR ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo-once build test setup check lint bench fuzz clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: ## the demo: syncd between two pretend vendors; needs Go and nothing else
+	CGO_ENABLED=0 $(GO) run ./cmd/syncd demo
+
+demo-once: ## play the demo's story once and check every claim
+	CGO_ENABLED=0 $(GO) run ./cmd/syncd demo --once
+
+build: ## a static binary in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/syncd ./cmd/syncd
+
+test: setup check ## everything: format, vet, import laws, unit, store, end-to-end and kill tests
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m ./...
+
+setup: ## install what the tests need: a C compiler for -race, and PostgreSQL
+	@./.ci/setup
+
+check: ## formatting and vet
+	@unformatted=$$(gofmt -l $$(find . -name '*.go' -not -path './bench/naive/*')); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+lint: ## golangci-lint with the rules of .golangci.yml
+	$(GO) run $(LINT) run ./...
+
+bench: ## benchmarks of the stores and of the pure core
+	$(GO) test -run '^$$' -bench . -benchmem ./flows/... ./fields/... ./store/sqlite/... ./store/postgres/...
+
+fuzz: ## every fuzz target for FUZZFOR each
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZFOR) $$pkg || exit 1; \
+	  done; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,229 @@
+// Package daemon builds syncd from its configuration and runs it: store,
+// connectors, webhooks, flows, ops. There is one constructor and one Run; the
+// table of connector kinds is in kinds.go.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"syncd/config"
+	"syncd/flows"
+	"syncd/ingress"
+	"syncd/mapping"
+	"syncd/ops"
+	"syncd/store"
+	"syncd/store/postgres"
+	"syncd/store/sqlite"
+)
+
+// Store is what the daemon as a whole uses of a store.
+type Store interface {
+	flows.Store
+	ingress.Store
+	Register(ctx context.Context, systems []store.SystemRow) error
+	CloseHold(ctx context.Context, h store.Hold) error
+	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error
+	Queues(ctx context.Context) ([]store.QueueStat, error)
+	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)
+	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
+	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
+	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
+	Close() error
+}
+
+// Options make a Daemon. Config is required.
+type Options struct {
+	Config *config.Config
+	Logger *slog.Logger
+	Now    func() time.Time
+	Rand   func() float64
+	// Owner names this replica; "" makes a name of host and process.
+	Owner string
+}
+
+// Daemon is syncd, built and not yet running.
+type Daemon struct {
+	Options
+	keyring  *mapping.Keyring
+	store    Store
+	systems  []*connected
+	registry *prometheus.Registry
+	metrics  *metrics
+	ingress  *ingress.Server
+	ops      *ops.Server
+	hooks    net.Listener
+	opsDoor  net.Listener
+	status   status
+}
+
+// New opens the store and the listeners. The vendors are not called before Run.
+func New(ctx context.Context, o Options) (*Daemon, error) {
+	d := &Daemon{Options: o, registry: prometheus.NewRegistry()}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Rand == nil {
+		d.Rand = rand.Float64
+	}
+	if d.Owner == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "syncd"
+		}
+		d.Owner = fmt.Sprintf("%s-%d-%08x", host, os.Getpid(), rand.Uint32())
+	}
+	d.metrics = newMetrics(d.registry, d.Now)
+	var err error
+	if d.keyring, err = mapping.NewKeyring(d.Config.InstallKey.Reveal()); err != nil {
+		return nil, err
+	}
+	if d.store, err = d.openStore(ctx); err != nil {
+		return nil, err
+	}
+	d.registry.MustRegister(newQueueCollector(d.store, d.Now))
+	if err := d.build(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Daemon) openStore(ctx context.Context) (Store, error) {
+	c, fp := d.Config.Store, d.keyring.Fingerprint()
+	if !c.Postgres.Empty() {
+		s, err := postgres.Open(ctx, c.Postgres.Reveal(), postgres.Options{KeyFingerprint: fp, Replica: d.Owner, Logger: d.Logger})
+		if err != nil {
+			return nil, fmt.Errorf("open the PostgreSQL store: %w", err)
+		}
+		return s, nil
+	}
+	s, err := sqlite.Open(ctx, c.SQLite, sqlite.Options{KeyFingerprint: fp, Replica: d.Owner, Now: d.Now, Logger: d.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite store %s: %w", c.SQLite, err)
+	}
+	return s, nil
+}
+
+// build makes connectors, webhook receivers and listeners.
+func (d *Daemon) build() error {
+	var endpoints []ingress.Endpoint
+	for _, s := range d.Config.Systems {
+		c, err := d.connect(s, d.objectsOf(s.Name))
+		if err != nil {
+			return fmt.Errorf("system %s: %w", s.Name, err)
+		}
+		d.systems = append(d.systems, c)
+		delays := map[string]time.Duration{}
+		for _, o := range d.objectsOf(s.Name) {
+			delays[o] = c.reread
+		}
+		secrets := []string{s.WebhookSecret.Reveal()}
+		if !s.PreviousWebhookSecret.Empty() {
+			secrets = append(secrets, s.PreviousWebhookSecret.Reveal())
+		}
+		endpoints = append(endpoints, ingress.Endpoint{
+			System: s.Name, Secrets: secrets, Receiver: c.receiver, Delay: delays,
+			TrustOwnMark: s.TrustOwnMark, PublicURL: d.Config.Server.PublicURL,
+		})
+	}
+	d.ingress = ingress.New(ingress.Options{
+		Endpoints: endpoints, Store: d.store, Now: d.Now, Logger: d.Logger, Registerer: d.registry,
+		Wake: func(string) { d.status.wake() },
+	})
+	d.ops = ops.New(ops.Options{
+		Registry: d.registry,
+		Checks: map[string]func(context.Context) error{"store": func(ctx context.Context) error {
+			_, err := d.store.Holds(ctx)
+			return err
+		}},
+		Info: func() any { return d.status.view() },
+	})
+	var err error
+	if d.hooks, err = net.Listen("tcp", d.Config.Server.Webhooks.Listen); err != nil {
+		return fmt.Errorf("listen for webhooks (server.webhooks.listen): %w", err)
+	}
+	if d.opsDoor, err = net.Listen("tcp", d.Config.Server.Ops.Listen); err != nil {
+		return fmt.Errorf("listen for ops (server.ops.listen): %w", errors.Join(err, d.hooks.Close()))
+	}
+	return nil
+}
+
+// objectsOf lists the objects of a system that links name.
+func (d *Daemon) objectsOf(system string) []string {
+	var out []string
+	for _, l := range d.Config.Links {
+		for _, m := range l.Members {
+			if m.System == system && !slices.Contains(out, m.Object) {
+				out = append(out, m.Object)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// WebhookAddr is where webhooks are taken in.
+func (d *Daemon) WebhookAddr() net.Addr { return d.hooks.Addr() }
+
+// OpsAddr is where metrics and health are served.
+func (d *Daemon) OpsAddr() net.Addr { return d.opsDoor.Addr() }
+
+// Store gives the open store, for the demo's story and for tests.
+func (d *Daemon) Store() Store { return d.store }
+
+// Run serves until ctx ends, then drains and closes the store. Webhooks are
+// taken in from the first moment; flows begin when every system has answered.
+func (d *Daemon) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	errs := make(chan error, 3)
+	go func() { errs <- named("webhook listener", d.ingress.Serve(ctx, d.hooks)) }()
+	// Metrics and health are served until everything else has drained.
+	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopOps()
+	go func() { errs <- named("ops listener", d.ops.Serve(opsCtx, d.opsDoor)) }()
+	go func() { errs <- named("flows", d.runFlows(ctx)) }()
+	d.Logger.Info("syncd is up", "event", "daemon.up", "webhooks", d.hooks.Addr().String(), "ops", d.opsDoor.Addr().String(),
+		"owner", d.Owner, "config_rev", d.Config.Rev, "version", Version())
+	var first error
+	for range 2 { // the webhook listener and the flows
+		err := <-errs
+		if err != nil && first == nil {
+			first = err
+		}
+		stop(err)
+	}
+	stopOps()
+	first = errors.Join(first, <-errs, d.Close())
+	d.Logger.Info("syncd is down", "event", "daemon.down", "clean", first == nil)
+	return first
+}
+
+func named(what string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Close releases what New opened; Run does it by itself.
+func (d *Daemon) Close() error {
+	if d.store == nil {
+		return nil
+	}
+	err := d.store.Close()
+	d.store = nil
+	return err
+}

@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"syncd/config"
+	"syncd/connectors"
+	"syncd/fields"
+	"syncd/flows"
+	"syncd/flows/plan"
+)
+
+// compileLinks turns configured links into rules, checked against what the
+// systems really have. The problems are sentences for the operator: each names
+// system, object, field and fix.
+func compileLinks(links []config.Link, infos map[string]connectors.System) ([]*flows.Link, []string) {
+	var out []*flows.Link
+	var problems []string
+	for _, l := range links {
+		link, bad := compileLink(l, infos)
+		problems = append(problems, bad...)
+		out = append(out, link)
+	}
+	return out, problems
+}
+
+func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link, []string) {
+	l := &flows.Link{
+		Name: c.Name, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
+		Create: map[string]bool{}, Live: c.Start == "live",
+		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}},
+	}
+	var problems []string
+	for _, m := range c.Members {
+		member, err := compileMember(m, infos)
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("link %s: %v", c.Name, err))
+		}
+		l.Members = append(l.Members, member)
+		create, said := c.Create[m.System]
+		l.Create[m.System] = m.Write && (create || !said)
+		l.Rules.ReadOnly[m.System] = !m.Write
+		l.Rules.Silent[m.System] = !m.Listen
+	}
+	slices.SortFunc(l.Members, func(a, b flows.Member) int { return strings.Compare(a.System, b.System) })
+	for _, f := range c.Fields {
+		row, err := fields.Compile(fields.Spec{Name: f.Name, Columns: f.Columns, As: f.As, Params: f.Params})
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("link %s: %v", c.Name, err))
+			continue
+		}
+		l.Rows = append(l.Rows, row)
+		l.Private[f.Name] = f.Private
+		l.Rules.Rows = append(l.Rules.Rows, ruleOf(f, row, c.Conflict))
+	}
+	return l, append(problems, missingFields(l, infos)...)
+}
+
+func ruleOf(f config.Field, row *fields.Row, otherwise config.Conflict) plan.Row {
+	policy := otherwise
+	if f.Conflict != nil {
+		policy = *f.Conflict
+	}
+	return plan.Row{
+		Name: f.Name, Systems: slices.Sorted(maps.Keys(f.Columns)), From: f.From, Rev: row.Rev(),
+		Policy: plan.Policy{Mode: plan.Mode(policy.Mode), System: policy.System},
+	}
+}
+
+func compileMember(m config.Member, infos map[string]connectors.System) (flows.Member, error) {
+	out := flows.Member{System: m.System, Object: m.Object, Inverse: m.InverseID, CreateWith: m.CreateWith, Write: m.Write, Listen: m.Listen}
+	if m.Only == "" {
+		return out, nil
+	}
+	f, err := fields.ParseFilter(m.Only)
+	if err != nil {
+		return out, fmt.Errorf("%s %s: only: %w", m.System, m.Object, err)
+	}
+	types := map[string]string{}
+	for name, field := range infos[m.System].Objects[m.Object].Fields {
+		types[name] = string(field.Type)
+	}
+	if err := f.Bind(types); err != nil {
+		return out, fmt.Errorf("%s %s: only: %w", m.System, m.Object, err)
+	}
+	out.Filter = f
+	return out, nil
+}
+
+// missingFields names every column that an object does not have, and every
+// one that is to be written and cannot be.
+func missingFields(l *flows.Link, infos map[string]connectors.System) []string {
+	var problems []string
+	for i := range l.Members {
+		m := &l.Members[i]
+		object, ok := infos[m.System].Objects[m.Object]
+		if !ok {
+			problems = append(problems, fmt.Sprintf("link %s: %s has no object %s that this credential may see: correct the link, or grant the right", l.Name, m.System, m.Object))
+			continue
+		}
+		for n, r := range l.Rows {
+			written := m.Write && l.Rules.Rows[n].From != m.System
+			for _, column := range r.ColumnsOf(m.System) {
+				problems = appendFieldProblem(problems, l.Name, m, column, object, written)
+			}
+		}
+		for _, column := range m.Inverse {
+			problems = appendFieldProblem(problems, l.Name, m, column, object, m.Write)
+		}
+		for column := range m.CreateWith {
+			problems = appendFieldProblem(problems, l.Name, m, column, object, m.Write)
+		}
+	}
+	return problems
+}
+
+func appendFieldProblem(problems []string, link string, m *flows.Member, column string, object connectors.Object, written bool) []string {
+	f, known := object.Fields[column]
+	where := fmt.Sprintf("link %s: %s %s", link, m.System, m.Object)
+	switch {
+	case !known:
+		return append(problems, fmt.Sprintf("%s has no field %s: correct the mapping, or make the field in %s", where, column, m.System))
+	case written && f.ReadOnly:
+		return append(problems, fmt.Sprintf("%s: field %s is read-only there: map it one way (goes: %s -> …)", where, column, m.System))
+	}
+	return problems
+}
