@@ -211,9 +211,9 @@ type request struct {
 func (b *batch) readAll(ctx context.Context, requests []request) (map[place]map[string]connectors.Sighting, map[place]*connectors.Error) {
 	found, failed := map[place]map[string]connectors.Sighting{}, map[place]*connectors.Error{}
 	var mu sync.Mutex
-	var wg sync.WaitGroup
+	var calls []func()
 	for _, rq := range requests {
-		wg.Go(func() {
+		calls = append(calls, func() {
 			got, err := b.read(ctx, rq)
 			mu.Lock()
 			defer mu.Unlock()
@@ -223,7 +223,7 @@ func (b *batch) readAll(ctx context.Context, requests []request) (map[place]map[
 			}
 		})
 	}
-	wg.Wait()
+	b.Together(calls)
 	b.beat.progress()
 	return found, failed
 }
@@ -377,8 +377,8 @@ func (b *batch) askOthers(u *unit, into map[place][]string) {
 
 func requestsOf(asked map[place][]string) []request {
 	var out []request
-	for p, ids := range asked {
-		out = append(out, request{p, dedupe(ids)})
+	for _, p := range sortedPlaces(asked) {
+		out = append(out, request{p, dedupe(asked[p])})
 	}
 	return out
 }

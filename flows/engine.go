@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"syncd/connectors"
@@ -66,6 +67,12 @@ type Options struct {
 	Rand    func() float64 // in [0,1)
 	Logger  *slog.Logger
 	Observe Observer
+	// Together runs calls side by side and returns when all have ended; nil
+	// means a goroutine each. The lab runs them in an order of its own.
+	Together func(calls []func())
+	// Heartbeat is how often leases are prolonged, 0 means a quarter of Lease,
+	// negative never. The lab has no use for a goroutine that wakes by itself.
+	Heartbeat time.Duration
 }
 
 // Observer is told what happened, for metrics. Labels only, never record ids.
@@ -96,6 +103,12 @@ func New(o Options) (*Engine, error) {
 		Options: o, systems: map[string]*System{}, links: map[string]*Link{},
 		projection: map[place][]string{}, health: map[string]*health{}, wake: make(chan struct{}, 1),
 	}
+	if e.Together == nil {
+		e.Together = together
+	}
+	if e.Heartbeat == 0 {
+		e.Heartbeat = e.Lease / 4
+	}
 	for _, s := range o.Systems {
 		e.systems[s.Name] = s
 		e.health[s.Name] = &health{}
@@ -115,6 +128,14 @@ func New(o Options) (*Engine, error) {
 		}
 	}
 	return e, nil
+}
+
+func together(calls []func()) {
+	var wg sync.WaitGroup
+	for _, call := range calls {
+		wg.Go(call)
+	}
+	wg.Wait()
 }
 
 // Queues lists the queues that the links feed, most urgent lane first.

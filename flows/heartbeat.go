@@ -29,6 +29,10 @@ func (e *Engine) startHeartbeat(ctx context.Context, began time.Time, b *batch) 
 	h := &heartbeat{engine: e, batch: b, done: make(chan struct{}), moved: e.Now()}
 	h.deadline = began.Add(e.Lease - leaseMargin(e.Lease))
 	h.ctx, h.cancel = context.WithCancel(ctx)
+	if e.Heartbeat < 0 {
+		close(h.done)
+		return h
+	}
 	go h.beat()
 	return h
 }
@@ -38,7 +42,7 @@ func leaseMargin(lease time.Duration) time.Duration { return min(5*time.Second, 
 
 func (h *heartbeat) beat() {
 	defer close(h.done)
-	ticker := time.NewTicker(h.engine.Lease / 4)
+	ticker := time.NewTicker(h.engine.Heartbeat)
 	defer ticker.Stop()
 	for {
 		select {

@@ -1,0 +1,232 @@
+// Package config turns a YAML file into a validated Config. It is strict, says
+// everything that is wrong at once, each at its line and column (UX 5.3), and
+// never expands text. Systems and links are decoded from the YAML nodes, since
+// their keys are case-sensitive; the daemon's own settings go through viper:
+// flags, then environment, then file, then defaults. Only this package imports
+// viper.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"syncd/secret"
+)
+
+// Config is a whole configuration, complete and valid.
+type Config struct {
+	InstallKey secret.Secret `yaml:"install_key"` // at least 16 bytes; tokens derive from it
+	Server     Server        `yaml:"server"`
+	Store      Store         `yaml:"store"`
+	Log        Log           `yaml:"log"`
+	Systems    []System      `yaml:"systems"` // a mapping in YAML; in the order of the file
+	Links      []Link        `yaml:"links"`
+	// Rev is a fingerprint of Show, so without secrets: which config a replica
+	// runs.
+	Rev string `yaml:"-"`
+}
+
+// Server is how the daemon listens.
+type Server struct {
+	PublicURL string   `yaml:"public_url"` // without a slash at the end; "" if no webhooks come
+	Webhooks  Listener `yaml:"webhooks"`   // default 0.0.0.0:8320
+	Ops       Listener `yaml:"ops"`        // default 127.0.0.1:9320, loopback only
+	// DrainTimeout is how long work in hand may take to end at shutdown.
+	DrainTimeout time.Duration `yaml:"drain_timeout"` // default 30s
+}
+
+// Listener is a TCP address, host:port.
+type Listener struct {
+	Listen string `yaml:"listen"`
+}
+
+// Store is where the state is kept: exactly one of SQLite and Postgres.
+type Store struct {
+	SQLite   string        `yaml:"sqlite"`   // path; default syncd.db if there is no Postgres
+	Postgres secret.Secret `yaml:"postgres"` // connection URL
+	Lease    time.Duration `yaml:"lease"`    // how long a dead replica's work waits; default 60s
+}
+
+// Log is what is logged, and how.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info (default), warn, error
+	Format string `yaml:"format"` // text (default) or json
+}
+
+// SlogLevel is Level for log/slog.
+func (l Log) SlogLevel() slog.Level {
+	var level slog.Level
+	if level.UnmarshalText([]byte(l.Level)) != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// System is one connected application.
+type System struct {
+	Name string `yaml:"-"` // its key under systems
+	Kind string `yaml:"kind"`
+	// WebhookSecret is the unguessable part of the webhook URL; empty means
+	// that no webhooks are taken. The previous one is still taken during a
+	// rotation.
+	WebhookSecret         secret.Secret `yaml:"webhook_secret"`
+	PreviousWebhookSecret secret.Secret `yaml:"previous_webhook_secret"`
+	SweepEvery            time.Duration `yaml:"sweep_every"` // default 5m
+	// TrustOwnMark lets a hint that the vendor marks as our own change end
+	// early.
+	TrustOwnMark bool   `yaml:"trust_own_mark"` // default true
+	Budget       Budget `yaml:"budget"`
+	// Settings are the kind's own, as Options.Kinds made them; nil if kinds
+	// were not checked.
+	Settings any `yaml:"-"`
+}
+
+// Budget lowers what a connector may use of the vendor's limits; 0 is the
+// connector's own figure.
+type Budget struct {
+	PerSecond     int `yaml:"per_second"`      // calls started
+	PerTenSeconds int `yaml:"per_ten_seconds"` // calls started
+	InFlight      int `yaml:"in_flight"`       // calls at once
+}
+
+// Link keeps one object of each of its members in step (DESIGN 6).
+type Link struct {
+	Name     string          `yaml:"name"`
+	Identity string          `yaml:"identity"` // always IdentityMapping
+	Members  []Member        `yaml:"members"`
+	Match    [][]string      `yaml:"match"`    // alternatives of names of fields, in order
+	OnMatch  string          `yaml:"on_match"` // MatchPair (default), MatchPropose, MatchOff
+	Create   map[string]bool `yaml:"create"`   // every member; default true where it may be written
+	Conflict Conflict        `yaml:"conflict"` // default ask
+	Start    string          `yaml:"start"`    // StartLive, or "": creates wait for the first plan
+	Fields   []Field         `yaml:"fields"`
+}
+
+// Values of Link.Identity, OnMatch and Start.
+const (
+	IdentityMapping = "mapping"
+	MatchPair       = "pair"
+	MatchPropose    = "propose"
+	MatchOff        = "off"
+	StartLive       = "live"
+)
+
+// Member is one object of one system within a link.
+type Member struct {
+	System string `yaml:"system"`
+	Object string `yaml:"object"`
+	// InverseID names, per other member's system, the field here that holds
+	// that system's record id.
+	InverseID map[string]string `yaml:"inverse_id"`
+	// CreateWith names columns that are set when syncd creates a record here,
+	// and never afterwards.
+	CreateWith map[string]string `yaml:"create_with"`
+	Only       string            `yaml:"only"`   // filter expression, "" takes every record
+	Write      bool              `yaml:"write"`  // default true
+	Listen     bool              `yaml:"listen"` // default true
+}
+
+// Field is one row: the same thing in several systems.
+type Field struct {
+	Name    string              `yaml:"name"` // default: the row's last column
+	Columns map[string][]string `yaml:"-"`    // by system; one or more columns
+	As      string              `yaml:"as"`   // transform, default DefaultTransform
+	Params  map[string]string   `yaml:"-"`    // of the transform
+	// From and To are the systems of `goes: a -> b`, "" for every way.
+	From, To string    `yaml:"-"`
+	Conflict *Conflict `yaml:"conflict"` // nil: the link's
+	Private  bool      `yaml:"private"`  // values are kept as keyed hashes in the history
+}
+
+// DefaultTransform is Field.As where a row names none.
+const DefaultTransform = "text"
+
+// Conflict says who wins when both sides changed a field.
+type Conflict struct {
+	Mode   string // ConflictSystem, ConflictNewest, ConflictAsk
+	System string // wins; with ConflictNewest within two seconds
+}
+
+// Modes of a Conflict.
+const (
+	ConflictSystem = "system"
+	ConflictNewest = "newest"
+	ConflictAsk    = "ask"
+)
+
+// Options say what a config is checked against.
+type Options struct {
+	// Kinds gives for each kind of connector a fresh pointer to its settings
+	// struct with yaml tags, decoded strictly from the system's other keys. If
+	// it has a method Validate() error, that is asked too; a *KeyError in its
+	// error is shown at its key. Nil: kinds and their keys are not checked.
+	Kinds map[string]func() any
+	// Env and ReadFile are where secrets and overrides come from; nil is the
+	// process's own.
+	Env      func(string) (string, bool)
+	ReadFile func(string) ([]byte, error)
+	// CheckFilter compiles an `only`; nil: not checked.
+	CheckFilter func(expr string) error
+	// Transforms gives for each name of `as` the parameters that it takes;
+	// nil: not checked.
+	Transforms map[string][]string
+	// Flags are settings from the command line: "server.webhooks.listen".
+	Flags map[string]string
+}
+
+// KeyError is a fault of a kind's setting, found by its Validate.
+type KeyError struct {
+	Key string // yaml key within the system
+	Msg string // a sentence that never holds a secret
+}
+
+// Error gives key and message.
+func (e *KeyError) Error() string { return e.Key + ": " + e.Msg }
+
+// maxSize caps a config in bytes.
+const maxSize = 1 << 20
+
+// Load reads and checks a file. The error is an Errors.
+func Load(path string, o Options) (*Config, error) {
+	read := o.ReadFile
+	if read == nil {
+		read = os.ReadFile
+	}
+	data, err := read(path)
+	if err != nil {
+		return nil, Errors{{File: path, Msg: fmt.Sprintf("the config cannot be read: %v", err)}}
+	}
+	return Parse(path, data, o)
+}
+
+// Parse checks the text of a config. The name is for messages, and its
+// directory is what relative paths of secrets are relative to. The error is an
+// Errors, with everything that is wrong.
+func Parse(name string, data []byte, o Options) (*Config, error) {
+	if o.Env == nil {
+		o.Env = os.LookupEnv
+	}
+	d := &decoder{
+		file: name, src: newSource(data), o: o,
+		secrets: secret.Source{Env: o.Env, ReadFile: o.ReadFile, Dir: filepath.Dir(name)},
+		keys:    map[string]*yaml.Node{}, vals: map[string]*yaml.Node{}, faulty: map[string]bool{},
+	}
+	c := &Config{}
+	if root := d.parse(data); root != nil {
+		d.config(root, c)
+	}
+	if len(d.errs) > 0 {
+		return nil, d.finish()
+	}
+	rev, err := fingerprint(c)
+	if err != nil {
+		return nil, Errors{{File: name, Line: 1, Column: 1, Msg: fmt.Sprintf("the config cannot be shown: %v", err)}}
+	}
+	c.Rev = rev
+	return c, nil
+}

@@ -1,0 +1,71 @@
+package fields
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// lensPairs is how many current records of a system each sampled value is put
+// into. All pairs would be quadratic.
+const lensPairs = 8
+
+// CheckLens tries the lens laws on records sampled from each system
+// (CORRECTNESS F28). The error names the row, the system and the place of the
+// sample, never a value.
+func CheckLens(r *Row, samples map[string][]map[string]string) error {
+	systems := slices.Sorted(maps.Keys(samples))
+	var canonical []string
+	for _, system := range systems {
+		for i, sample := range samples[system] {
+			c, ok := r.Get(system, sample)
+			if !ok {
+				continue
+			}
+			if r.Norm(c) != c {
+				return fmt.Errorf("field %q: the value of %s sample %d does not stay as it is when read again", r.name, system, i+1)
+			}
+			if len(r.Put(system, c, sample)) != 0 {
+				return fmt.Errorf("field %q: writing the value of %s sample %d back changes the record (GetPut)", r.name, system, i+1)
+			}
+			canonical = append(canonical, c)
+		}
+	}
+	for _, system := range systems {
+		if !r.Has(system) {
+			continue
+		}
+		for i, c := range canonical {
+			if err := checkPutGet(r, system, c, nil); err != nil {
+				return err
+			}
+			for k := range min(lensPairs, len(samples[system])) {
+				current := samples[system][(i+k)%len(samples[system])]
+				if err := checkPutGet(r, system, c, current); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkPutGet puts a canonical value into a record and reads it back.
+func checkPutGet(r *Row, system, canonical string, current map[string]string) error {
+	writes := r.Put(system, canonical, current)
+	columns := r.ColumnsOf(system)
+	after := maps.Clone(current)
+	if after == nil {
+		after = map[string]string{}
+	}
+	for column, v := range writes {
+		if !slices.Contains(columns, column) {
+			return fmt.Errorf("field %q: writing to %s touches column %q, which is not its own", r.name, system, column)
+		}
+		after[column] = v
+	}
+	if got, ok := r.Get(system, after); !ok || got != canonical {
+		return fmt.Errorf("field %q: a value written to %s is not the value read back (PutGet)", r.name, system)
+	}
+	return nil
+}
