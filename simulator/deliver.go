@@ -35,18 +35,43 @@ func (p Post) Send(ctx context.Context, hc *http.Client) int {
 // Outbox counts the webhook requests of a vendor that are under way, so that
 // a test can wait until all that was said has been heard.
 type Outbox struct {
-	wg sync.WaitGroup
+	mu    sync.Mutex
+	open  int
+	empty chan struct{} // closed when open falls to 0; nil while it is 0
 }
 
 // Go runs one delivery in the background.
-func (o *Outbox) Go(deliver func()) { o.wg.Go(deliver) }
+func (o *Outbox) Go(deliver func()) {
+	o.mu.Lock()
+	if o.open++; o.open == 1 {
+		o.empty = make(chan struct{})
+	}
+	o.mu.Unlock()
+	go func() {
+		defer o.ended()
+		deliver()
+	}()
+}
 
-// Wait returns when no delivery is under way, or false after the timeout.
+func (o *Outbox) ended() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.open--; o.open == 0 {
+		close(o.empty)
+		o.empty = nil
+	}
+}
+
+// Wait returns true as soon as no delivery is under way, false after the timeout.
 func (o *Outbox) Wait(timeout time.Duration) bool {
-	done := make(chan struct{})
-	go func() { o.wg.Wait(); close(done) }()
+	o.mu.Lock()
+	empty := o.empty
+	o.mu.Unlock()
+	if empty == nil {
+		return true
+	}
 	select {
-	case <-done:
+	case <-empty:
 		return true
 	case <-time.After(timeout):
 		return false

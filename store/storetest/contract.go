@@ -25,6 +25,9 @@ type Store interface {
 	// Enqueue is the coalescing upsert alone.
 	Enqueue(ctx context.Context, hints []store.Hint) error
 
+	// Due gives those of the queues that have a due row, in the order asked. It
+	// only reads.
+	Due(ctx context.Context, queues []store.Queue) ([]store.Queue, error)
 	// Claim takes due rows of one queue and, in the same transaction, resolves
 	// and leases the identities of their records.
 	Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error)
@@ -77,4 +80,3 @@ type Store interface {
 
 	Close() error
 }
-
