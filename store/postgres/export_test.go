@@ -1,0 +1,16 @@
+package postgres
+
+import "github.com/jackc/pgx/v5/pgxpool"
+
+// The statements whose plans are laws.
+const (
+	SQLClaim   = sqlClaim
+	SQLResolve = sqlResolve
+	SQLDue     = sqlDue
+)
+
+// SchemaVersion is the newest migration known.
+const SchemaVersion = schemaVersion
+
+// Pool gives the connections to tests that look behind the contract.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }

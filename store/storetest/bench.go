@@ -1,0 +1,78 @@
+package storetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"syncd/store"
+)
+
+// Benchmark measures the calls of every batch: enqueue, claim with 100,000 rows
+// queued, and persist. A figure is per call, not per row.
+func Benchmark(b *testing.B, open func(b *testing.B) Store) {
+	for _, rows := range []int{1, 100} {
+		b.Run(fmt.Sprintf("Enqueue%d", rows), func(b *testing.B) { benchEnqueue(newEnv(b, open(b)), b, rows) })
+		b.Run(fmt.Sprintf("Claim%dOf100000", rows), func(b *testing.B) { benchClaim(newEnv(b, open(b)), b, rows) })
+		b.Run(fmt.Sprintf("Persist%d", rows), func(b *testing.B) { benchPersist(newEnv(b, open(b)), b, rows) })
+	}
+}
+
+func benchEnqueue(e *env, b *testing.B, rows int) {
+	n := 0
+	for b.Loop() {
+		hs := make([]store.Hint, rows)
+		for k := range hs {
+			hs[k] = hintOf(crm, contacts, fmt.Sprint(n))
+			n++
+		}
+		e.ok(e.Enqueue(e.ctx, hs))
+	}
+}
+
+// benchClaim gives what it claimed back outside the clock, so that the queue
+// stays as long as it is.
+func benchClaim(e *env, b *testing.B, rows int) {
+	const queued = 100_000
+	for from := 0; from < queued; from += 1000 {
+		hs := make([]store.Hint, 1000)
+		for k := range hs {
+			hs[k] = hintOf(crm, contacts, fmt.Sprintf("%06d", from+k))
+		}
+		e.ok(e.Enqueue(e.ctx, hs))
+	}
+	for b.Loop() {
+		cs := e.claimAs(w1, rows, time.Hour)
+		b.StopTimer()
+		e.equal("claimed", len(cs), rows)
+		e.persist(store.Persist{Work: finishes(cs, store.Again)})
+		b.StartTimer()
+	}
+}
+
+// benchPersist ends batches as an update does: two bases, one line of history,
+// the row done.
+func benchPersist(e *env, b *testing.B, rows int) {
+	var hs []store.Hint
+	for n := 1; n <= rows; n++ {
+		e.pair(n)
+		hs = append(hs, hintOf(crm, contacts, fmt.Sprintf("C%d", n)))
+	}
+	body := json.RawMessage(`{"email":{"v":"ada@example.org","r":"1"},"phone":{"v":"+420123456789","r":"1"}}`)
+	for b.Loop() {
+		b.StopTimer()
+		e.ok(e.Enqueue(e.ctx, hs))
+		var p store.Persist
+		for _, c := range e.claimAs(w1, rows, time.Hour) {
+			p.Identities = append(p.Identities, store.IdentityUpdate{LeaseRef: leaseOf(c), Link: link, Members: []store.MemberUpdate{
+				{System: crm, Base: body, BaseVersion: "v"}, {System: erp, Base: body, BaseVersion: "v"}}})
+			p.History = append(p.History, store.Entry{IdentityID: c.Identity.ID, System: crm, Object: contacts, RecordID: c.RecordID, Cause: "webhook", Action: "update", Fields: body})
+			p.Work = append(p.Work, store.Finish{WorkRef: c.WorkRef, IdentityID: c.Identity.ID, Disposition: store.Done})
+		}
+		b.StartTimer()
+		if got := e.persist(p); len(got.Fenced)+len(got.Lost) > 0 {
+			b.Fatalf("persisted %+v", got)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package storetest
+
+import (
+	"sync"
+
+	"syncd/mapping"
+	"syncd/store"
+)
+
+// claimLaws say how a record gets its one identity (CORRECTNESS 3.5, F5, F6, F11).
+var claimLaws = []law{
+	{"ClaimBeforeCreate", claimBeforeCreate},
+	{"NewIdentityIsBornLeased", newIdentityIsBornLeased},
+	{"RecordBelongsToOneIdentity", recordBelongsToOneIdentity},
+	{"SameKeyJoinsWhereTheSystemIsMissing", sameKeyJoinsWhereTheSystemIsMissing},
+	{"SameKeyJoinsAnUnsentCreate", sameKeyJoinsAnUnsentCreate},
+	{"SameKeyWaitsForASentCreate", sameKeyWaitsForASentCreate},
+	{"SameKeyInOneSystemIsShared", sameKeyInOneSystemIsShared},
+	{"KeysOfOneCallMeet", keysOfOneCallMeet},
+	{"KeysAreApartByLinkAndKind", keysAreApartByLinkAndKind},
+	{"ConcurrentClaimsMakeOneIdentity", concurrentClaimsMakeOneIdentity},
+}
+
+var mail = store.Key{Kind: "email", Value: "k-ada"}
+
+func claimBeforeCreate(e *env) {
+	var wg sync.WaitGroup
+	verdicts := make([]store.Verdict, 8)
+	for n := range verdicts {
+		wg.Go(func() {
+			rs, err := e.ClaimIdentities(e.ctx, string(rune('a'+n)), long, []store.NewIdentity{newOf(1)})
+			if err != nil {
+				e.t.Error(err)
+				return
+			}
+			verdicts[n] = rs[0].Verdict
+		})
+	}
+	wg.Wait()
+	count := map[store.Verdict]int{}
+	for _, v := range verdicts {
+		count[v]++
+	}
+	e.equal("verdicts", count, map[store.Verdict]int{store.VerdictNew: 1, store.VerdictTaken: 7})
+}
+
+func newIdentityIsBornLeased(e *env) {
+	l := e.born(1, mail)
+	_, busy, err := e.Lease(e.ctx, []string{l.ID}, w2, long)
+	e.ok(err)
+	e.same("busy", busy, []string{l.ID})
+	e.wantState(e.member(l.ID, crm), mapping.MemberActive, "C1")
+	m := e.member(l.ID, erp)
+	e.wantState(m, mapping.MemberCreating, "")
+	if m.Token != "tok-1" || !m.SentAt.IsZero() || m.Sends != 0 {
+		e.t.Fatalf("a claimed target is %+v", m)
+	}
+	e.hint("C1")
+	if c := e.claimAs(w2, 1, long)[0]; c.Identity == nil || c.Identity.Epoch != 0 {
+		e.t.Fatalf("another worker got %+v", c.Identity)
+	}
+}
+
+func recordBelongsToOneIdentity(e *env) {
+	e.pair(1)
+	other := newOf(2)
+	other.Source.RecordID = "C1"
+	rs := e.claimIdentities(newOf(1), other, newFrom(3, erp, partners, "E1"))
+	for n, r := range rs {
+		e.equal("verdict", r.Verdict, store.VerdictTaken)
+		if n > 0 && e.identity(id(n+1)) != nil {
+			e.t.Fatalf("claim %d was taken and left an identity behind", n)
+		}
+	}
+	e.claimIdentities(newOf(2)) // nothing of the taken claim is left in the way
+	e.wantState(e.member(id(2), crm), mapping.MemberActive, "C2")
+}
+
+// joined wants that claim n met identity met and left nothing of its own.
+func (e *env) joined(r store.ClaimResult, n int, verdict store.Verdict, met string) {
+	e.t.Helper()
+	if r.Verdict != verdict || r.IdentityID != met {
+		e.t.Fatalf("claim of identity %d: %+v, want %s of %s", n, r, verdict, met)
+	}
+	if e.identity(id(n)) != nil {
+		e.t.Fatalf("identity %d exists beside the one that it met", n)
+	}
+}
+
+func sameKeyJoinsWhereTheSystemIsMissing(e *env) {
+	e.pair(1, mail)
+	r := e.claimIdentities(newFrom(2, shop, customers, "S1", store.Key{Kind: "vat", Value: "none"}, mail))[0]
+	e.joined(r, 2, store.VerdictJoined, id(1))
+	m := e.member(id(1), shop)
+	e.wantState(m, mapping.MemberActive, "S1")
+	e.equal("token of all members", m.Token, "tok-1")
+	e.equal("birth", m.Birth, "2026-02-02")
+	// The key that only the joined claim had is free: nothing of it is left.
+	e.born(3, store.Key{Kind: "vat", Value: "none"})
+}
+
+func sameKeyJoinsAnUnsentCreate(e *env) {
+	l := e.born(1, mail)
+	e.joined(e.claimIdentities(newFrom(2, erp, partners, "E9", mail))[0], 2, store.VerdictJoined, l.ID)
+	m := e.member(l.ID, erp)
+	e.wantState(m, mapping.MemberActive, "E9")
+	e.equal("token and birth", m.Token+m.Birth, "tok-12026-02-02")
+	if e.intendCreate(l, 0) {
+		e.t.Fatal("a create was intended for a member that has its record")
+	}
+}
+
+func sameKeyWaitsForASentCreate(e *env) {
+	l := e.born(1, mail)
+	e.equal("intended", e.intendCreate(l, 0), true)
+	from := newFrom(2, erp, partners, "E9", mail)
+	e.joined(e.claimIdentities(from)[0], 2, store.VerdictWait, l.ID)
+	e.wantState(e.member(l.ID, erp), mapping.MemberCreating, "")
+	e.equal("bound", e.bind(l.ID, "E9"), true)
+	e.equal("verdict once bound", e.claimIdentities(from)[0].Verdict, store.VerdictTaken)
+}
+
+func sameKeyInOneSystemIsShared(e *env) {
+	e.pair(1, mail)
+	for n := 2; n <= 3; n++ { // found, then already marked
+		r := e.claimIdentities(newOf(n, mail))[0]
+		if r.Verdict != store.VerdictNew || len(r.Shared) != 1 || r.Shared[0] != mail {
+			e.t.Fatalf("claim of identity %d: %+v, want new with the key shared", n, r)
+		}
+	}
+	// Never match by it again, whatever the system.
+	r := e.claimIdentities(newFrom(4, shop, customers, "S1", mail))[0]
+	if r.Verdict != store.VerdictNew || len(r.Shared) != 1 {
+		e.t.Fatalf("claim by a shared key: %+v, want new with the key shared", r)
+	}
+}
+
+func keysOfOneCallMeet(e *env) {
+	// In the order of their ids, whatever the order of the call.
+	rs := e.claimIdentities(newFrom(2, shop, customers, "S1", mail), newOf(1, mail))
+	e.equal("verdict of the first id", rs[1].Verdict, store.VerdictNew)
+	e.joined(rs[0], 2, store.VerdictJoined, id(1))
+
+	rs = e.claimIdentities(newOf(3), newOf(3))
+	e.equal("first of two equal claims", rs[0].Verdict, store.VerdictNew)
+	e.equal("second of two equal claims", rs[1].Verdict, store.VerdictTaken)
+}
+
+func keysAreApartByLinkAndKind(e *env) {
+	e.pair(1, mail)
+	other := newFrom(2, shop, customers, "S1", mail)
+	other.Link = "suppliers"
+	rs := e.claimIdentities(other, newFrom(3, shop, customers, "S2", store.Key{Kind: "vat", Value: mail.Value}))
+	for _, r := range rs {
+		e.equal("verdict", r.Verdict, store.VerdictNew)
+		e.equal("shared", len(r.Shared), 0)
+	}
+}
+
+// concurrentClaimsMakeOneIdentity: the same person is created in three systems
+// at once; the key is not per system, so the second claim meets the first.
+func concurrentClaimsMakeOneIdentity(e *env) {
+	for round := range 10 {
+		n := 10 * (round + 1)
+		key := store.Key{Kind: "email", Value: id(n)}
+		crmClaim := newOf(n, key)
+		claims := []store.NewIdentity{crmClaim, newFrom(n+1, erp, partners, "E"+id(n), key), newFrom(n+2, shop, customers, "S"+id(n), key)}
+		var wg sync.WaitGroup
+		verdicts := make([]store.Verdict, len(claims))
+		for k, c := range claims {
+			wg.Go(func() {
+				rs, err := e.ClaimIdentities(e.ctx, w1, long, []store.NewIdentity{c})
+				if err != nil {
+					e.t.Error(err)
+					return
+				}
+				verdicts[k] = rs[0].Verdict
+			})
+		}
+		wg.Wait()
+		count := map[store.Verdict]int{}
+		for _, v := range verdicts {
+			count[v]++
+		}
+		e.equal("verdicts", count, map[store.Verdict]int{store.VerdictNew: 1, store.VerdictJoined: 2})
+	}
+}
