@@ -140,7 +140,7 @@ func (d *Daemon) build() error {
 	}
 	d.ingress = ingress.New(ingress.Options{
 		Endpoints: endpoints, Store: d.store, Now: d.Now, Logger: d.Logger, Registerer: d.registry,
-		Wake: func(string) { d.status.wake() },
+		Wake: func(string) { d.status.wake() }, TraceID: traceID,
 	})
 	d.ops = ops.New(ops.Options{
 		Registry: d.registry,
@@ -148,7 +148,7 @@ func (d *Daemon) build() error {
 			_, err := d.store.Holds(ctx)
 			return err
 		}},
-		Info: func() any { return d.status.view() },
+		Info: func() any { return d.describe() },
 	})
 	var err error
 	if d.hooks, err = net.Listen("tcp", d.Config.Server.Webhooks.Listen); err != nil {
@@ -158,6 +158,11 @@ func (d *Daemon) build() error {
 		return fmt.Errorf("listen for ops (server.ops.listen): %w", errors.Join(err, d.hooks.Close()))
 	}
 	return nil
+}
+
+// traceID names the trace of one delivery, in the form that OpenTelemetry uses.
+func traceID() string {
+	return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 }
 
 // objectsOf lists the objects of a system that links name.
@@ -188,6 +193,7 @@ func (d *Daemon) Store() Store { return d.store }
 func (d *Daemon) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	context.AfterFunc(ctx, d.ops.Drain) // not ready from the first moment of the end
 	errs := make(chan error, 3)
 	go func() { errs <- named("webhook listener", d.ingress.Serve(ctx, d.hooks)) }()
 	// Metrics and health are served until everything else has drained.

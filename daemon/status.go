@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"syncd/flows"
+	"syncd/store"
 )
 
 // status is what /status shows, and the way from a committed webhook to the
@@ -14,12 +17,34 @@ type status struct {
 	start  string // why the flows have not begun
 }
 
-// statusView is the JSON of /status.
+// statusView is the JSON of /status. It is served on loopback only: the words
+// of a waiting record are the vendor's own and may quote a value.
 type statusView struct {
-	Flowing  bool              `json:"flowing"`
-	Start    string            `json:"start,omitempty"`
-	Troubles map[string]string `json:"troubles,omitempty"`
+	Flowing  bool              `json:"flowing"`            // false: the start has not succeeded yet
+	Start    string            `json:"start,omitempty"`    // why not
+	Troubles map[string]string `json:"troubles,omitempty"` // by system
+	Holds    []holdView        `json:"holds,omitempty"`
+	Waiting  []waitingView     `json:"waiting,omitempty"` // at most waitingShown, oldest first
 }
+
+type holdView struct {
+	System string    `json:"system"`
+	Link   string    `json:"link,omitempty"`
+	What   string    `json:"what"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+type waitingView struct {
+	Record string     `json:"record"` // system:object:id
+	Parked bool       `json:"parked"` // waits for something else than time
+	Why    string     `json:"why,omitempty"`
+	Since  time.Time  `json:"since"`
+	Next   *time.Time `json:"next,omitempty"`
+}
+
+// waitingShown bounds the list of waiting records.
+const waitingShown = 100
 
 func (s *status) ready(e *flows.Engine) {
 	s.mu.Lock()
@@ -54,3 +79,29 @@ func (s *status) view() statusView {
 
 // Flowing says whether the flows have begun.
 func (d *Daemon) Flowing() bool { return d.status.view().Flowing }
+
+// describe is the whole of /status. What the store cannot tell is left out.
+func (d *Daemon) describe() statusView {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	v := d.status.view()
+	if holds, err := d.store.Holds(ctx); err == nil {
+		for _, h := range holds {
+			v.Holds = append(v.Holds, holdView{System: h.System, Link: h.Link, What: h.What, Reason: h.Reason, Since: h.Since})
+		}
+	}
+	if rows, err := d.store.Waiting(ctx, waitingShown); err == nil {
+		for _, w := range rows {
+			v.Waiting = append(v.Waiting, waitingOf(w))
+		}
+	}
+	return v
+}
+
+func waitingOf(w store.WaitingRow) waitingView {
+	v := waitingView{Record: w.System + ":" + w.Object + ":" + w.RecordID, Parked: w.Parked, Why: w.Error, Since: w.FirstHint}
+	if !w.Parked {
+		v.Next = &w.NotBefore
+	}
+	return v
+}

@@ -91,6 +91,9 @@ func folder(dir string) (string, func(), error) {
 	return tmp, func() { _ = os.RemoveAll(tmp) }, nil
 }
 
+// peopleKey lets whoever tries the demo act as a person in either vendor.
+const peopleKey = "demo"
+
 // build starts the vendors and makes the daemon, which is not running yet.
 func build(ctx context.Context, o Options, dir string) (*World, error) {
 	hooks, err := freePort(o.HooksPort)
@@ -113,8 +116,8 @@ func build(ctx context.Context, o Options, dir string) (*World, error) {
 	w := &World{acks: newAckClock()}
 	public := "http://" + hooks
 	w.crmHook = public + "/webhooks/hubspot/" + secrets["hubspot_webhook_secret"]
-	w.CRM = hubspotsim.New(hubspotsim.Options{ClientSecret: secrets["hubspot_client_secret"], WebhookURL: w.crmHook, WebhookClient: w.acks.client(5 * time.Second)})
-	w.ERP = odoosim.New(odoosim.Options{WebhookURL: public + "/webhooks/odoo/" + secrets["odoo_webhook_secret"], WebhookClient: w.acks.client(time.Second)})
+	w.CRM = hubspotsim.New(hubspotsim.Options{PeopleToken: peopleKey, ClientSecret: secrets["hubspot_client_secret"], WebhookURL: w.crmHook, WebhookClient: w.acks.client(5 * time.Second)})
+	w.ERP = odoosim.New(odoosim.Options{PeopleKey: peopleKey, WebhookURL: public + "/webhooks/odoo/" + secrets["odoo_webhook_secret"], WebhookClient: w.acks.client(time.Second)})
 	if w.crmURL, err = serve(ctx, o.CRMPort, w.CRM.Handler()); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,8 @@ const (
 	// patience is how long a claim may take to come true.
 	patience = 20 * time.Second
 	glance   = 5 * time.Millisecond
+	// stillness is how long nobody calls a vendor when nothing is going on.
+	stillness = 300 * time.Millisecond
 	// burst is how many deliveries of one new contact arrive at once.
 	burst = 10
 	// queued is how many edits wait out the outage.
@@ -76,6 +78,14 @@ func (s *story) quiet(ctx context.Context) bool {
 	})
 }
 
+// still says that nobody called a vendor for a moment: the sweep at start is
+// over, and the calls that are counted from here on belong to the story.
+func (s *story) still() bool {
+	before := s.calls()
+	time.Sleep(stillness)
+	return before == s.calls()
+}
+
 func (s *story) left(ctx context.Context) int {
 	stats, err := s.Daemon.Store().Queues(ctx)
 	if err != nil {
@@ -91,7 +101,7 @@ func (s *story) left(ctx context.Context) int {
 func (s *story) play(ctx context.Context) error {
 	s.say("syncd between a pretend CRM (HubSpot, %s) and a pretend ERP (Odoo, %s)", s.crmURL, s.erpURL)
 	s.say("Nothing here is real, and it is gone when you stop.\n")
-	if !s.await(ctx, s.Daemon.Flowing) {
+	if !s.await(ctx, s.Daemon.Flowing) || !s.await(ctx, s.still) {
 		return fmt.Errorf("%w: syncd did not start", errStory)
 	}
 	for _, moment := range []func(context.Context) error{s.arrive, s.financeEdits, s.tenAtOnce, s.outage, s.conflict, s.otherWay} {
@@ -328,21 +338,21 @@ func first(d []time.Duration) string {
 // invite prints how to go on by hand.
 func (w *World) invite(out io.Writer) {
 	fmt.Fprintf(out, `
-It all stays up until you press Ctrl-C. Try it:
+It all stays up until you press Ctrl-C. You may play the people on both sides:
 
-  edit a contact in the CRM, and watch it arrive in the ERP:
-    curl -s -X PATCH %[1]s/crm/v3/objects/contacts/ID -H 'Authorization: Bearer pat-sim' \
+  the CRM's contacts, and an edit of one (put an id for ID), which arrives in the ERP:
+    curl -s '%[1]s/crm/v3/objects/contacts?properties=email,phone,city,erp_id' -H 'Authorization: Bearer %[4]s'
+    curl -s -X PATCH %[1]s/crm/v3/objects/contacts/ID -H 'Authorization: Bearer %[4]s' \
          -H 'Content-Type: application/json' -d '{"properties":{"city":"Brno"}}'
-    (as an API client of the CRM you are "the app": syncd takes your change for its own echo
-     and finds it by the next sweep, at most 30 s later)
 
-  look at the contacts of the CRM, and the partners of the ERP:
-    curl -s '%[1]s/crm/v3/objects/contacts?properties=email,phone,city,erp_id' -H 'Authorization: Bearer pat-sim'
-    curl -s %[2]s/jsonrpc -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","method":"call","id":1,"params":{"service":"object","method":"execute_kw",
-      "args":["acme",7,"sim-key","res.partner","search_read",[[["x_crm_id","!=",false]]],{"fields":["name","email","phone","city","x_crm_id"]}]}}'
+  the ERP's partners, and an edit of one, which arrives in the CRM some two seconds later:
+    curl -s %[2]s/jsonrpc -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","method":"call","id":1,"params":{"service":"object",
+         "method":"execute_kw","args":["acme",2,"%[4]s","res.partner","search_read",[[]],{"fields":["name","email","phone","city","x_crm_id"]}]}}'
+    curl -s %[2]s/jsonrpc -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","method":"call","id":2,"params":{"service":"object",
+         "method":"execute_kw","args":["acme",2,"%[4]s","res.partner","write",[[ID],{"city":"Plzen"}]]}}'
 
-  metrics, health, what waits:
-    curl -s http://%[3]s/metrics | grep syncd_
+  what syncd says of itself:
+    curl -s http://%[3]s/metrics | grep ^syncd_
     curl -s http://%[3]s/status
-`, w.crmURL, w.erpURL, w.Daemon.OpsAddr())
+`, w.crmURL, w.erpURL, w.Daemon.OpsAddr(), peopleKey)
 }

@@ -202,7 +202,7 @@ func (s *Sim) batchCreate(q *request) reply {
 
 // born makes one record of a batch.
 func (s *Sim) born(q *request, o *outcome, in input, stored map[string]string) map[string]any {
-	r := s.insert(q.table, stored, in.sent, s.app)
+	r := s.insert(q.table, stored, in.sent, q.who)
 	q.ids = append(q.ids, r.id)
 	row := s.showNew(q.table, r)
 	o.done(row, in.TraceID)
@@ -244,7 +244,7 @@ func (s *Sim) batchUpdate(q *request) reply {
 			o.missed(in)
 			continue
 		}
-		if x := s.edit(t, r, in.sent, s.app); x != nil {
+		if x := s.edit(t, r, in.sent, q.who); x != nil {
 			s.failed(&o, x.with("ids", r.id), in)
 			continue
 		}
@@ -262,7 +262,7 @@ func (s *Sim) batchArchive(q *request) reply {
 	for _, in := range b.Inputs {
 		q.ids = append(q.ids, in.ID)
 		if r := q.table.byID[in.ID]; r != nil && !r.hidden() {
-			s.archive(q.table, r, s.app)
+			s.archive(q.table, r, q.who)
 		}
 	}
 	return reply{status: http.StatusNoContent}

@@ -21,7 +21,7 @@ func (s *Sim) merge(q *request) reply {
 		return refuse(x)
 	}
 	q.ids, q.rows = []string{b.Primary, b.Loser}, 2
-	r, x := s.join(q.table, b.Primary, b.Loser, s.app)
+	r, x := s.join(q.table, b.Primary, b.Loser, q.who)
 	if x != nil {
 		return refuse(x)
 	}

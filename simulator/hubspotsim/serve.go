@@ -22,6 +22,7 @@ type request struct {
 	body  []byte
 	ids   []string // for the truth
 	rows  int
+	who   *actor // whose change a write is
 }
 
 // decode reads the body. Numbers keep their text.
@@ -115,7 +116,10 @@ func (s *Sim) admit(q *request, auth string, known bool, header http.Header) *tr
 	if !known {
 		return &trouble{status: http.StatusNotFound, message: "resource not found"}
 	}
-	if !q.open && auth != "Bearer "+s.o.Token {
+	q.who = s.app
+	if s.o.PeopleToken != "" && auth == "Bearer "+s.o.PeopleToken {
+		q.who = s.user
+	} else if !q.open && auth != "Bearer "+s.o.Token {
 		return &trouble{
 			status: http.StatusUnauthorized, category: catAuth,
 			message: "Authentication credentials not found. This API supports OAuth 2.0 authentication.",

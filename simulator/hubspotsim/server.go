@@ -46,7 +46,10 @@ type Options struct {
 	Seed            uint64           // all randomness comes from it
 	PortalID, AppID int64
 	Token           string // the bearer token that the API accepts
-	ClientSecret    string // signs webhooks
+	// PeopleToken is a bearer token whose writes count as a person's in the UI,
+	// so that one can play the CRM's user with curl; "" is none.
+	PeopleToken  string
+	ClientSecret string // signs webhooks
 	// APIVersion is "v3" or "2026-09". Both path shapes are always served; it
 	// says how a batch that was applied in part is answered: "v3" with status
 	// 207, "2026-09" with the normal status and an errors member

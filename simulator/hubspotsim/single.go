@@ -80,7 +80,7 @@ func (s *Sim) create(q *request) reply {
 	if x != nil {
 		return refuse(x)
 	}
-	r := s.insert(q.table, stored, sent, s.app)
+	r := s.insert(q.table, stored, sent, q.who)
 	q.ids = []string{r.id}
 	return reply{http.StatusCreated, s.showNew(q.table, r)}
 }
@@ -100,7 +100,7 @@ func (s *Sim) update(q *request) reply {
 	if r == nil {
 		return refuse(notFound("Object not found. objectId: %s", q.id))
 	}
-	if x := s.edit(q.table, r, sent, s.app); x != nil {
+	if x := s.edit(q.table, r, sent, q.who); x != nil {
 		return refuse(x)
 	}
 	return reply{http.StatusOK, s.showWritten(q.table, r, sent)}
@@ -110,7 +110,7 @@ func (s *Sim) update(q *request) reply {
 func (s *Sim) remove(q *request) reply {
 	q.ids, q.rows = []string{q.id}, 1
 	if r := q.table.byID[q.id]; r != nil && !r.hidden() {
-		s.archive(q.table, r, s.app)
+		s.archive(q.table, r, q.who)
 	}
 	return reply{status: http.StatusNoContent}
 }

@@ -77,7 +77,7 @@ func (s *Sim) upsert(q *request, o *outcome, u upserted) {
 		s.born(q, o, u.in, u.stored)["new"] = true
 		return
 	}
-	s.apply(q.table, u.record, u.stored, u.in.sent, s.app)
+	s.apply(q.table, u.record, u.stored, u.in.sent, q.who)
 	q.ids = append(q.ids, u.record.id)
 	row := s.showWritten(q.table, u.record, u.in.sent)
 	row["new"] = false

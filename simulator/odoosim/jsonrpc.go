@@ -145,12 +145,16 @@ func (s *Sim) execute(how string, args []any) (call, work) {
 		if err := s.database(args); err != nil {
 			return nil, nil, err
 		}
-		if uid, ok := asID(args[1]); !ok || uid != s.o.BotUID || args[2] != s.o.APIKey {
+		uid, ok := asID(args[1])
+		bot := uid == s.o.BotUID && args[2] == s.o.APIKey
+		person := s.o.PeopleKey != "" && uid == PeopleUID && args[2] == s.o.PeopleKey
+		if !ok || (!bot && !person) {
 			return nil, nil, failure(http.StatusForbidden, nameAccessDenied, "Access Denied")
 		}
 		if err != nil {
 			return nil, nil, err
 		}
+		q.uid = uid
 		result, err := q.run(m)
 		return result, q.touched, err
 	}

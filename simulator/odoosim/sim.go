@@ -35,6 +35,9 @@ type Options struct {
 	Login    string
 	APIKey   string
 	BotUID   int64 // the uid of Login
+	// PeopleKey is a key with which JSON-RPC calls act as PeopleUID, so that one
+	// can play the ERP's user with curl; "" is none.
+	PeopleKey string
 
 	Latency    time.Duration // added to every request
 	PerSecond  int           // requests per second before a proxy's 429; 0 = no limit
