@@ -452,8 +452,7 @@ func (b *batch) finishQuiet() {
 		if m == nil || m.record == nil || u.openCreate() {
 			continue
 		}
-		u.want()
-		if plan.Quiet(u.link.Rules, m.side) {
+		if plan.Quiet(u.link.Rules, m.side, u.sides()) {
 			b.endUnit(u, "no_change", store.Finish{Disposition: store.Done})
 		} else if !m.rule.inScope(m.record.Values) {
 			b.endUnit(u, "out_of_scope", store.Finish{Disposition: store.Done})

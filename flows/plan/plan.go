@@ -233,13 +233,32 @@ func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e In
 	}
 }
 
-// Quiet says that a source equals its own base and nothing is open: an echo or
-// a no-op, finished without a look at the other sides (F25 layer 2).
-func Quiet(rules Rules, s Side) bool {
-	if s.Presence != Present || s.Base == nil || s.Intent != nil || len(s.States) > 0 {
+// Quiet says that a source holds nothing new: every row equals its own base, or
+// the value that an acknowledged write to another side was made from. It is an
+// echo or a no-op, finished without a look at the other sides (F25 layer 2);
+// what is still to be confirmed has a hint of its own.
+func Quiet(rules Rules, s Side, others []Side) bool {
+	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 {
 		return false
 	}
-	return settled(rules, s, nil)
+	taken := map[string]IntentEntry{}
+	for _, o := range others {
+		if o.System == s.System || o.Intent == nil {
+			continue
+		}
+		for name, e := range o.Intent.Fields {
+			if strings.HasPrefix(name, FixedPrefix) {
+				continue
+			}
+			if !o.Intent.Acked || (e.From == s.System && e.V != s.Values[name]) {
+				return false
+			}
+			if e.From == s.System {
+				taken[name] = e
+			}
+		}
+	}
+	return (s.Base != nil || len(taken) > 0) && settled(rules, s, taken)
 }
 
 // Confirms says that a side holds exactly what its open intent wrote and

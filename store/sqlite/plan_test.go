@@ -53,6 +53,7 @@ func TestPlansUseTheIndexes(t *testing.T) {
 		uses []string
 	}{
 		"is due":       {sqlIsDue, []string{"work_due (system=? AND object=? AND lane=? AND not_before<?)"}},
+		"due":          {strings.NewReplacer("@queues", "?1", "@now", "?2").Replace(sqlDue), []string{"work_due (system=? AND object=? AND lane=? AND not_before<?)"}},
 		"claim":        {sqlClaim, []string{"work_due (system=? AND object=? AND lane=? AND not_before<?)", "SEARCH work USING PRIMARY KEY (system=? AND object=? AND record_id=?)"}},
 		"lease":        {sqlLeaseOfRecords, []string{"SEARCH identity USING PRIMARY KEY (identity_id=?)", "member_record (system=? AND object=? AND record_id=?)"}},
 		"resolve":      {sqlResolve, []string{"member_record (system=? AND object=? AND record_id=?)", "SEARCH i USING PRIMARY KEY", "SEARCH o USING PRIMARY KEY (identity_id=?)", "SEARCH f USING PRIMARY KEY"}},

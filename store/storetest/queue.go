@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ var queueLaws = []law{
 	{"HintNeverShortensABackOff", hintNeverShortensABackOff},
 	{"HintDelayIsKept", hintDelayIsKept},
 	{"QueuesAreApart", queuesAreApart},
+	{"DueNamesQueuesWithDueRows", dueNamesQueuesWithDueRows},
 	{"NeverTwoLeases", neverTwoLeases},
 	{"FinishedRowStartsWithANewFence", finishedRowStartsWithANewFence},
 	{"HintBetweenClaimAndFinishIsNotLost", hintBetweenClaimAndFinishIsNotLost},
@@ -98,6 +100,31 @@ func queuesAreApart(e *env) {
 	e.ok(e.Enqueue(e.ctx, []store.Hint{sweep}))
 	e.hint("T") // the more urgent lane wins
 	e.claim("T")
+}
+
+func dueNamesQueuesWithDueRows(e *env) {
+	ask := []store.Queue{
+		{System: erp, Object: partners, Lane: store.LaneSweep}, {System: crm, Object: contacts, Lane: store.LaneLive},
+		{System: erp, Object: partners, Lane: store.LaneLive}, {System: shop, Object: customers, Lane: store.LaneLive}}
+	due := func(want ...store.Queue) {
+		e.t.Helper()
+		got, err := e.Due(e.ctx, ask)
+		e.ok(err)
+		if !slices.Equal(got, want) {
+			e.t.Fatalf("due: %+v, want %+v", got, want)
+		}
+	}
+	due()
+	late, sweep := hintOf(shop, customers, "S"), hintOf(erp, partners, "E")
+	late.Delay, sweep.Lane = long, store.LaneSweep
+	e.ok(e.Enqueue(e.ctx, []store.Hint{late, sweep, hintOf(crm, contacts, "A"), hintOf(crm, contacts, "B")}))
+	due(ask[0], ask[1])
+	cs := e.claim("A", "B")
+	due(ask[0]) // claimed is not due
+	e.finish(park(cs[0]), store.Finish{WorkRef: cs[1].WorkRef, Disposition: store.Again})
+	due(ask[0], ask[1])
+	e.done(e.one("B"))
+	due(ask[0]) // parked is not due
 }
 
 // neverTwoLeases: claimed at the same time by many, a row goes to one, and so
