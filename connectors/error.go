@@ -38,6 +38,7 @@ type Error struct {
 	WholeCall  bool
 	RetryAfter time.Duration // how long the vendor asked us to wait, 0 if it did not
 	Code       string        // the vendor's code or status, for metrics and logs
+	Status     int           // the HTTP status of the answer, 0 if there was none or it says nothing
 	Err        error         // what lies below: a network error, a context error
 }
 

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -36,6 +37,31 @@ type OdooSettings struct {
 	APIKey     secret.Secret `yaml:"api_key"`
 	TokenField string        `yaml:"token_field"`
 	Module     string        `yaml:"module"`
+}
+
+// Validate says which key a HubSpot cannot be reached without.
+func (s *HubSpotSettings) Validate() error {
+	return errors.Join(
+		required("token", s.Token.Empty(), "the access token of the app, as {env: NAME} or {file: path}"),
+		required("client_secret", s.ClientSecret.Empty(), "the app's client secret, which checks the signatures of webhooks"),
+	)
+}
+
+// Validate says which key an Odoo cannot be reached without.
+func (s *OdooSettings) Validate() error {
+	return errors.Join(
+		required("url", s.URL == "", "where the Odoo answers, such as https://erp.example.com"),
+		required("database", s.Database == "", "the name of its database"),
+		required("login", s.Login == "", "the login of syncd's own user"),
+		required("api_key", s.APIKey.Empty(), "that user's API key, as {env: NAME} or {file: path}"),
+	)
+}
+
+func required(key string, missing bool, what string) error {
+	if !missing {
+		return nil
+	}
+	return &config.KeyError{Key: key, Msg: "is required: " + what}
 }
 
 // Kinds gives a fresh settings struct per kind of connector: what config

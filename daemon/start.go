@@ -179,6 +179,9 @@ func (d *Daemon) register(ctx context.Context, infos map[string]connectors.Syste
 			err = errors.Join(fmt.Errorf("system %s answers as account %s, which is not the one it was first connected to: writes to it are held; check its credential", c.config.Name, info.Tenant),
 				d.store.CloseHold(ctx, hold))
 		}
+		if err == nil { // the account that was pinned answers (again)
+			err = d.store.ReleaseHold(ctx, c.config.Name, "", "all", holdTenant, "syncd: the first account answers again")
+		}
 		if err != nil {
 			return fmt.Errorf("register system %s: %w", c.config.Name, err)
 		}

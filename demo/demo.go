@@ -82,6 +82,9 @@ func Run(ctx context.Context, o Options) error {
 
 func folder(dir string) (string, func(), error) {
 	if dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, database)); err == nil {
+			return "", nil, fmt.Errorf("%s holds the database of an earlier demo, whose pretend vendors are gone: name another folder", dir)
+		}
 		return dir, func() {}, os.MkdirAll(dir, 0o700)
 	}
 	tmp, err := os.MkdirTemp("", "syncd-demo-")
@@ -90,6 +93,9 @@ func folder(dir string) (string, func(), error) {
 	}
 	return tmp, func() { _ = os.RemoveAll(tmp) }, nil
 }
+
+// database is the name of the demo's store in its folder.
+const database = "syncd.db"
 
 // peopleKey lets whoever tries the demo act as a person in either vendor.
 const peopleKey = "demo"
@@ -126,7 +132,7 @@ func build(ctx context.Context, o Options, dir string) (*World, error) {
 	}
 	path := filepath.Join(dir, "syncd.yaml")
 	if err := writeConfig(path, map[string]string{
-		"Public": public, "Hooks": hooks, "Ops": opsAddr, "CRM": w.crmURL, "ERP": w.erpURL, "Database": filepath.Join(dir, "syncd.db"),
+		"Public": public, "Hooks": hooks, "Ops": opsAddr, "CRM": w.crmURL, "ERP": w.erpURL, "Database": filepath.Join(dir, database),
 	}); err != nil {
 		return nil, err
 	}

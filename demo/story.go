@@ -302,7 +302,7 @@ func (s *story) summary(ctx context.Context) error {
 	s.claim(ctx, func() bool { return s.quiet(ctx) }, "every webhook was delivered once more, shuffled")
 	after := len(writesOf(s.CRM.Truth())) + len(writesOf(s.ERP.Truth()))
 	s.claim(ctx, func() bool { return after == before }, "which made no write at all")
-	s.say("\n   API calls for one record created in the ERP, echoes included: %d; for one field updated in the CRM: %d", s.callsCreate, s.callsUp)
+	s.say("\n   API calls, echoes included: %d for one person carried from the CRM into the ERP, %d for one edit carried back", s.callsCreate, s.callsUp)
 	s.say("   from edit to visible: CRM → ERP %s created, ERP → CRM %s updated (the ERP announces a change 2 s before it may be read)", first(s.created), first(s.updated))
 	s.say("   webhooks acknowledged after commit: %s", s.acks)
 	if len(s.denied) > 0 {

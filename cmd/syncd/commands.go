@@ -108,7 +108,7 @@ func demoCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&o.Once, "once", false, "play the story, check every claim, and end")
-	cmd.Flags().StringVar(&o.Dir, "keep", "", "keep database and configuration in this folder")
+	cmd.Flags().StringVar(&o.Dir, "keep", "", "keep database and configuration in this new folder")
 	cmd.Flags().IntVar(&o.CRMPort, "crm-port", 0, "port of the pretend CRM, 0 for any")
 	cmd.Flags().IntVar(&o.ERPPort, "erp-port", 0, "port of the pretend ERP, 0 for any")
 	cmd.Flags().IntVar(&o.HooksPort, "webhooks-port", 0, "port of the webhook listener, 0 for any")
