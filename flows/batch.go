@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
-	"syncd/connectors"
 	"syncd/flows/plan"
 	"syncd/store"
 )
@@ -87,6 +85,7 @@ func (b *batch) process(ctx context.Context) {
 	b.finishQuiet()
 	b.confirm()
 	b.resolveStrangers(ctx)
+	b.waitForOthers()
 	b.settleCreates(ctx)
 	b.matchCreates(ctx)
 	b.readRest(ctx)
@@ -113,6 +112,9 @@ func (b *batch) adopt(claimed []store.Claimed) {
 			var err error
 			if u, err = b.newUnit(id, b.place.system); err != nil {
 				b.end(r, "broken", store.Finish{Disposition: store.Parked, Reason: "broken", Error: err.Error()})
+				if id.Epoch != 0 {
+					b.extra = append(b.extra, store.LeaseRef{ID: id.ID, Epoch: id.Epoch})
+				}
 				continue
 			}
 			units[id] = u
@@ -137,6 +139,8 @@ func (b *batch) turnAway() {
 				Error: fmt.Sprintf("given up after %d attempts", r.work.Attempts-1)})
 		case r.unit != nil && r.unit.epoch == 0:
 			b.end(r, "leased_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(r)})
+		case r.unit != nil && r.unit.stopped != "":
+			b.end(r, "stopped", store.Finish{Disposition: store.Parked, Reason: "stopped", Error: r.unit.stopped})
 		case r.unit != nil:
 			if wait := b.othersDown(r.unit); wait > 0 {
 				b.end(r, "system_down", store.Finish{Disposition: store.Again, After: wait, Blame: b.unblamed(r)})
@@ -148,6 +152,19 @@ func (b *batch) turnAway() {
 			if r.finish != nil && u.ended == nil {
 				u.ended, u.reason = r.finish, r.reason
 			}
+		}
+	}
+}
+
+// waitForOthers ends new identities that need a system that is down: it would
+// only be asked to say so again.
+func (b *batch) waitForOthers() {
+	for _, u := range b.open() {
+		if !u.born {
+			continue
+		}
+		if wait := b.othersDown(u); wait > 0 {
+			b.endUnit(u, "system_down", store.Finish{Disposition: store.Again, After: wait, Blame: b.unblamed(u.rows[0])})
 		}
 	}
 }
@@ -201,249 +218,6 @@ func (b *batch) open() []*unit {
 	return out
 }
 
-// request is one batched read of an object.
-type request struct {
-	place place
-	ids   []string
-}
-
-// readAll makes the reads side by side and gives sightings by place and id.
-func (b *batch) readAll(ctx context.Context, requests []request) (map[place]map[string]connectors.Sighting, map[place]*connectors.Error) {
-	found, failed := map[place]map[string]connectors.Sighting{}, map[place]*connectors.Error{}
-	var mu sync.Mutex
-	var calls []func()
-	for _, rq := range requests {
-		calls = append(calls, func() {
-			got, err := b.read(ctx, rq)
-			mu.Lock()
-			defer mu.Unlock()
-			found[rq.place] = got
-			if err != nil {
-				failed[rq.place] = err
-			}
-		})
-	}
-	b.Together(calls)
-	b.beat.progress()
-	return found, failed
-}
-
-func (b *batch) read(ctx context.Context, rq request) (map[string]connectors.Sighting, *connectors.Error) {
-	sys, size := b.systems[rq.place.system], max(1, b.object(rq.place).ReadBatch)
-	out := make(map[string]connectors.Sighting, len(rq.ids))
-	for start := 0; start < len(rq.ids); start += size {
-		part := rq.ids[start:min(start+size, len(rq.ids))]
-		sights, err := sys.Conn.Read(ctx, rq.place.object, part, b.projection[rq.place])
-		if err != nil {
-			return out, b.trouble(rq.place.system, err)
-		}
-		b.well(rq.place.system)
-		for _, s := range sights {
-			out[s.Asked] = s
-		}
-	}
-	return out, nil
-}
-
-// readFirst reads the claimed records and, beside them, the other sides of
-// units whose hint is probably no echo. false: the source could not be read.
-func (b *batch) readFirst(ctx context.Context) bool {
-	var ids []string
-	now := b.Now()
-	others := map[place][]string{}
-	for _, r := range b.rows {
-		if r.finish != nil {
-			continue
-		}
-		ids = append(ids, r.work.RecordID)
-		if r.unit != nil && !r.unit.echoLikely(now) {
-			b.askOthers(r.unit, others)
-		}
-	}
-	if len(ids) == 0 {
-		return false
-	}
-	requests := append([]request{{b.place, ids}}, requestsOf(others)...)
-	found, failed := b.readAll(ctx, requests)
-	if err := failed[b.place]; err != nil {
-		for _, r := range b.rows {
-			b.end(r, string(err.Kind), b.outcome(r, err))
-		}
-		for _, u := range b.open() {
-			u.ended = &store.Finish{Disposition: store.Again}
-		}
-		return false
-	}
-	for _, r := range b.rows {
-		if r.finish == nil {
-			s := found[b.place][r.work.RecordID]
-			r.sight = &s
-			b.see(r)
-		}
-	}
-	delete(failed, b.place)
-	b.showOthers(found, failed)
-	return true
-}
-
-// see judges how the claimed record itself was seen.
-func (b *batch) see(r *row) {
-	age := b.Now().Sub(r.work.FirstHint)
-	s := r.sight
-	switch s.Sight {
-	case connectors.SightFound:
-		if s.Record.ID != r.work.RecordID {
-			b.endRow(r, "merged", store.Finish{Disposition: store.Parked, Reason: "merged", Error: "merged into record " + s.Record.ID})
-			return
-		}
-		if r.work.HintVersion != "" && s.Record.Version != "" && s.Record.Version < r.work.HintVersion && age < staleReadPatience {
-			b.endRow(r, "stale_read", store.Finish{Disposition: store.Again, After: time.Second, Blame: b.unblamed(r)})
-			return
-		}
-		if r.unit != nil && r.unit.ended == nil {
-			b.showSource(r)
-		}
-	case connectors.SightDenied:
-		b.endRow(r, "denied", store.Finish{Disposition: store.Parked, Reason: "denied", Error: "the credential may not see this record"})
-	case connectors.SightArchived:
-		b.unseen(r, "archived", "archived in "+b.place.system)
-	default:
-		if age < missingPatience {
-			// Announced before its commit, or a read replica that lags (F21).
-			b.endRow(r, "not_seen_yet", store.Finish{Disposition: store.Again, After: b.between(time.Second, 2*time.Second), Blame: b.unblamed(r)})
-			return
-		}
-		b.unseen(r, "missing", "not shown by "+b.place.system)
-	}
-}
-
-const (
-	// staleReadPatience is how long a read older than its hint is tried again (F21).
-	staleReadPatience = 5 * time.Second
-	// missingPatience is how long an announced record may take to appear.
-	missingPatience = 10 * time.Second
-)
-
-// unseen: absence is no evidence of deletion (F37). A stranger is left alone, a
-// member is parked and shown.
-func (b *batch) unseen(r *row, reason, words string) {
-	if r.unit == nil {
-		b.endRow(r, reason, store.Finish{Disposition: store.Done})
-		return
-	}
-	b.endRow(r, reason, store.Finish{Disposition: store.Parked, Reason: reason, Error: words})
-}
-
-// endRow ends a row and, since a unit is one decision, its unit.
-func (b *batch) endRow(r *row, reason string, f store.Finish) {
-	if r.unit != nil {
-		b.endUnit(r.unit, reason, f)
-		return
-	}
-	b.end(r, reason, f)
-}
-
-func (b *batch) showSource(r *row) {
-	m := r.unit.member(b.place.system)
-	if m == nil {
-		b.endRow(r, "no_member", store.Finish{Disposition: store.Parked, Reason: "no_member", Error: "the link has no side in " + b.place.system})
-		return
-	}
-	rec := r.sight.Record
-	if m.stored.Birth != "" && birthText(rec.Born) != "" && birthText(rec.Born) != m.stored.Birth {
-		b.endRow(r, "reused_id", store.Finish{Disposition: store.Parked, Reason: "reused_id",
-			Error: "the record was born at another time than the one that was paired: " + b.place.system + " gave its id to another record"})
-		return
-	}
-	if !m.rule.Listen && m.side.Intent == nil {
-		b.endRow(r, "not_listened", store.Finish{Disposition: store.Done})
-		return
-	}
-	r.unit.show(m, &rec, false)
-}
-
-// askOthers notes the other bound sides of a unit that were not read yet.
-func (b *batch) askOthers(u *unit, into map[place][]string) {
-	if u.ended != nil {
-		return
-	}
-	for _, m := range u.members {
-		p := place{m.stored.System, m.stored.Object}
-		if m.record == nil && m.stored.RecordID != "" && m.stored.State.Bound() && p != b.place {
-			into[p] = append(into[p], m.stored.RecordID)
-		}
-	}
-}
-
-func requestsOf(asked map[place][]string) []request {
-	var out []request
-	for _, p := range sortedPlaces(asked) {
-		out = append(out, request{p, dedupe(asked[p])})
-	}
-	return out
-}
-
-func dedupe(ids []string) []string {
-	seen := map[string]bool{}
-	out := ids[:0:0]
-	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
-// readRest reads the sides that are still unread.
-func (b *batch) readRest(ctx context.Context) {
-	asked := map[place][]string{}
-	for _, u := range b.open() {
-		b.askOthers(u, asked)
-	}
-	if len(asked) == 0 {
-		return
-	}
-	found, failed := b.readAll(ctx, requestsOf(asked))
-	b.showOthers(found, failed)
-}
-
-// showOthers gives what was read to the sides that asked.
-func (b *batch) showOthers(found map[place]map[string]connectors.Sighting, failed map[place]*connectors.Error) {
-	for _, u := range b.open() {
-		for _, m := range u.members {
-			p := place{m.stored.System, m.stored.Object}
-			if p == b.place || m.record != nil || m.stored.RecordID == "" {
-				continue
-			}
-			if err := failed[p]; err != nil {
-				b.endUnit(u, string(err.Kind), b.outcome(u.rows[0], err))
-				continue
-			}
-			s, asked := found[p][m.stored.RecordID]
-			if !asked {
-				continue
-			}
-			b.showOther(u, m, s)
-		}
-	}
-}
-
-func (b *batch) showOther(u *unit, m *member, s connectors.Sighting) {
-	where := m.stored.System + " " + m.stored.Object + " " + m.stored.RecordID
-	switch {
-	case s.Sight == connectors.SightFound && s.Record.ID == m.stored.RecordID:
-		rec := s.Record
-		u.show(m, &rec, false)
-	case s.Sight == connectors.SightFound:
-		b.endUnit(u, "merged", store.Finish{Disposition: store.Parked, Reason: "merged", Error: where + " was merged into " + s.Record.ID})
-	case s.Sight == connectors.SightArchived:
-		b.endUnit(u, "partner_archived", store.Finish{Disposition: store.Parked, Reason: "partner_archived", Error: where + " is archived"})
-	default:
-		b.endUnit(u, "partner_missing", store.Finish{Disposition: store.Parked, Reason: "partner_missing", Error: where + " is not shown"})
-	}
-}
-
 // finishQuiet ends echoes and no-ops: the source equals its own base and
 // nothing is open. No other read, no fence (F25 layer 2).
 func (b *batch) finishQuiet() {
@@ -479,7 +253,7 @@ func (b *batch) confirm() {
 			continue
 		}
 		sides := u.sides()
-		if plan.Confirms(u.link.Rules, m.side) {
+		if plan.Confirms(u.link.Rules, m.side, sides) {
 			u.take(plan.Resolve(u.link.Rules, sides))
 			b.endUnit(u, "confirmed", store.Finish{Disposition: store.Done})
 		}

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func (b *batch) takeBack(ctx context.Context, list []*send) {
 // created takes in the results of one create call.
 func (b *batch) created(ctx context.Context, at place, list []*send, results []connectors.Result) {
 	var applied, existing, undone []*send
-	answers := map[*send]connectors.Result{}
+	answers, named := map[*send]connectors.Result{}, bystanders(results)
 	for i, s := range list {
 		r := results[i]
 		answers[s] = r
@@ -94,7 +95,7 @@ func (b *batch) created(ctx context.Context, at place, list []*send, results []c
 			b.endUnit(s.unit, "unknown", b.unknown(s, r.Err))
 		default:
 			undone = append(undone, s)
-			b.endUnit(s.unit, reasonOf(r.Err), b.outcome(s.unit.rows[0], refusal(r, at.system)))
+			b.refused(s, r, named)
 		}
 	}
 	b.bind(ctx, at, applied, answers)
@@ -169,8 +170,31 @@ func (b *batch) nowBound(s *send, r connectors.Result) {
 		s.member.side.Presence = plan.Written
 		return
 	}
-	s.unit.show(s.member, r.Record, true)
+	s.unit.show(s.member, s.whole(r.Record), true)
 	s.unit.take(plan.Resolve(s.unit.link.Rules, s.unit.sides()))
+}
+
+// whole adds to the answer of a create what was created empty and is not
+// mentioned: a default of the vendor that it hides shows at the next read, and
+// counts as a change then.
+func (s *send) whole(answer *connectors.Record) *connectors.Record {
+	out := *answer
+	out.Values = maps.Clone(answer.Values)
+	var empty []string
+	for name, e := range s.write.Fields {
+		if r := s.unit.link.row(name); r != nil && e.W == "" {
+			empty = append(empty, r.ColumnsOf(s.member.stored.System)...)
+		}
+	}
+	for _, column := range s.member.rule.Inverse {
+		empty = append(empty, column) // of sides that have no record yet
+	}
+	for _, c := range empty {
+		if _, shown := out.Values[c]; !shown {
+			out.Values[c] = ""
+		}
+	}
+	return &out
 }
 
 // adoptExisting handles the vendor's own refusal of a duplicate: a record that

@@ -58,6 +58,7 @@ func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
 		wait := p.member.stored.SentAt.Add(obj.Settle + obj.IndexLag).Sub(now)
 		switch {
 		case obj.CreateClass == connectors.ClassBlind && !p.member.stored.SentAt.IsZero():
+			p.member.parked = true
 			b.endUnit(p.unit, "uncertain_create", store.Finish{Disposition: store.Parked, Reason: "uncertain_create",
 				Error: "a create in " + at.system + " got no answer, and " + at.object + " cannot be looked up: check by hand"})
 		case obj.CreateClass == connectors.ClassSearch && wait > 0 && !p.member.stored.SentAt.IsZero():
@@ -104,7 +105,7 @@ func (b *batch) find(ctx context.Context, at place, field string, values []strin
 		if err != nil {
 			return nil, b.trouble(at.system, err)
 		}
-		b.well(at.system)
+		b.well(at, false)
 		out = append(out, got...)
 	}
 	b.beat.progress()
@@ -129,18 +130,39 @@ func (b *batch) bindFound(ctx context.Context, p pending, rec connectors.Record,
 		return
 	}
 	if len(bound) == 0 {
-		b.endUnit(p.unit, "bound_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(p.unit.rows[0])})
+		b.boundElsewhere(ctx, p, rec)
 		return
 	}
 	b.becomes(p, rec.ID)
+	p.unit.note(b, p.member, action, nil)
+	p.unit.show(p.member, &rec, false)
 	if !ours {
 		p.member.side.Intent, p.member.side.Base = nil, nil
 		p.member.intended = true
-	} else if p.member.side.Intent != nil {
-		p.member.side.Intent.Acked = true
+	} else {
+		p.member.findApplied()
+		if p.member.side.Intent != nil {
+			p.member.side.Intent.Acked = true
+		}
 	}
-	p.unit.show(p.member, &rec, false)
-	p.unit.note(b, p.member, action, nil)
+	if rec.Archived {
+		b.endUnit(p.unit, "partner_archived", store.Finish{Disposition: store.Parked, Reason: "partner_archived",
+			Error: p.member.where() + " is archived"})
+	}
+}
+
+// boundElsewhere: the record that was found is not free. If another identity
+// has it (somebody merged the two), coming back changes nothing: a person decides.
+func (b *batch) boundElsewhere(ctx context.Context, p pending, rec connectors.Record) {
+	holders, err := b.Store.Holders(ctx, p.member.stored.System, p.member.stored.Object, []string{rec.ID})
+	switch {
+	case err != nil:
+		b.endUnit(p.unit, "store", b.storeTrouble(p.unit.rows[0], err))
+	case holders[rec.ID] != "" && holders[rec.ID] != p.unit.id:
+		b.askPerson(p.unit, "suspected_duplicate", "the record found in "+p.member.stored.System+" is paired with another record already", []connectors.Record{rec})
+	default:
+		b.endUnit(p.unit, "bound_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(p.unit.rows[0])})
+	}
 }
 
 // becomes notes in the unit that a side has a record now.

@@ -3,7 +3,7 @@ package flows
 import (
 	"context"
 	"errors"
-	"strings"
+	"slices"
 	"time"
 
 	"syncd/connectors"
@@ -42,6 +42,9 @@ func (b *batch) outcome(r *row, err *connectors.Error) store.Finish {
 	again := store.Finish{Disposition: store.Again, Error: words}
 	switch err.Kind {
 	case connectors.KindThrottled, connectors.KindAuth, connectors.KindForbidden, connectors.KindConfig:
+		if err.Kind == connectors.KindForbidden && !err.WholeCall {
+			return store.Finish{Disposition: store.Parked, Reason: "denied", Error: words}
+		}
 		// About the credential, the set-up or the quota: nobody's fault, and the
 		// system as a whole waits.
 		again.After = max(err.RetryAfter, b.suspended(err.System)) + b.between(0, time.Second)
@@ -97,12 +100,12 @@ func outage(err *connectors.Error) bool {
 	if errors.As(err, &f) {
 		return true
 	}
-	switch strings.TrimSpace(err.Code) {
-	case "502", "503", "504", "521", "522", "523", "524", "525", "526", "477":
-		return true
-	}
-	return false
+	return slices.Contains(outageStatuses, err.Status)
 }
+
+// outageStatuses are what gateways answer when the vendor behind them is down,
+// and 477, with which HubSpot moves an account between regions.
+var outageStatuses = []int{502, 503, 504, 521, 522, 523, 524, 525, 526, 477}
 
 // storeTrouble: the database could not take a step. Nobody is to blame; what is
 // on record decides at the next attempt.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"syncd/flows/plan"
+	"syncd/mapping"
 	"syncd/store"
 )
 
@@ -35,7 +36,11 @@ func (b *batch) persist(ctx context.Context) error {
 		p.History = append(p.History, u.history...)
 	}
 	for _, r := range b.rows {
-		if r.finish == nil {
+		switch {
+		case r.finish != nil:
+		case r.unit != nil && r.unit.confirm && r.unit.member(b.place.system).side.Intent != nil:
+			b.end(r, "to_confirm", store.Finish{Disposition: store.Again, After: confirmDelay, Blame: b.unblamed(r)})
+		default:
 			b.end(r, "done", store.Finish{Disposition: store.Done})
 		}
 		f := *r.finish
@@ -59,12 +64,17 @@ func (b *batch) persist(ctx context.Context) error {
 func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 	up := store.IdentityUpdate{LeaseRef: store.LeaseRef{ID: u.id, Epoch: u.epoch}, Link: u.link.Name}
 	for _, m := range u.members {
+		m.owe()
+		b.noteLate(u, m)
 		if !m.dirty() {
 			continue
 		}
 		mu := store.MemberUpdate{
 			System: m.stored.System, Base: encode(m.side.Base), BaseVersion: m.stored.BaseVersion,
 			Intent: encode(m.side.Intent), Sent: encode(m.ledger), Fields: map[string]store.FieldState{},
+		}
+		if m.parked {
+			mu.State = mapping.MemberParked
 		}
 		if m.ledger.At == 0 {
 			mu.Sent = nil
@@ -80,15 +90,16 @@ func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 	if len(up.Members) == 0 {
 		return up, false
 	}
-	if u.basesMoved() {
+	if u.keysMayMove() {
 		up.Keys, up.SetKeys = b.unitKeys(u), true
 	}
 	return up, true
 }
 
-func (u *unit) basesMoved() bool {
+// keysMayMove: the keys come from bases and open intents.
+func (u *unit) keysMayMove() bool {
 	for _, m := range u.members {
-		if !maps.Equal(m.side.Base, m.before.Base) {
+		if m.intended || !maps.Equal(m.side.Base, m.before.Base) {
 			return true
 		}
 	}
@@ -161,12 +172,55 @@ func (u *unit) noteWrite(b *batch, m *member, action string, w plan.Write) {
 		if strings.HasPrefix(name, plan.FixedPrefix) {
 			old = m.side.Fixed[name]
 		}
-		if u.link.Private[name] {
-			old, e.W = b.Keyring.ValueHash(name, old), b.Keyring.ValueHash(name, e.W)
-		}
-		fields[name] = [2]string{old, e.W}
+		fields[name] = b.pairOf(u, name, old, e.W)
 	}
 	u.note(b, m, action, fields)
+}
+
+// findApplied notes what a record that was just read holds of a write that got no
+// answer, or whose process died.
+func (m *member) findApplied() {
+	if m.before.Intent == nil || m.before.Intent.Acked {
+		return
+	}
+	m.late = map[string]plan.IntentEntry{}
+	for name, e := range m.before.Intent.Fields {
+		v, shown := m.side.Values[name]
+		if strings.HasPrefix(name, plan.FixedPrefix) {
+			v, shown = m.side.Fixed[name]
+		}
+		if shown && v == e.W && e.W != e.O {
+			m.late[name] = e
+		}
+	}
+}
+
+// noteLate writes the line of history of a write that is only known by what it
+// left behind, once its intent is settled.
+func (b *batch) noteLate(u *unit, m *member) {
+	if m.side.Intent != nil && !m.intended {
+		return // still open: noted when it is settled
+	}
+	fields := map[string][2]string{}
+	for name, e := range m.late {
+		fields[name] = b.pairOf(u, name, e.O, e.W)
+	}
+	if len(fields) == 0 {
+		return
+	}
+	action := "update"
+	if m.before.Intent.Create {
+		action = "create"
+	}
+	u.note(b, m, action, fields)
+}
+
+// pairOf is old and new value as history keeps them: keyed hashes of private rows.
+func (b *batch) pairOf(u *unit, row, old, new string) [2]string {
+	if u.link.Private[row] {
+		return [2]string{b.Keyring.ValueHash(row, old), b.Keyring.ValueHash(row, new)}
+	}
+	return [2]string{old, new}
 }
 
 func (u *unit) note(b *batch, m *member, action string, fields map[string][2]string) {

@@ -297,6 +297,6 @@ func (b *batch) newcomer(s *stranger, n store.NewIdentity, res store.ClaimResult
 // trouble notes a connector's failure and what it says about its system.
 func (b *batch) trouble(system string, err error) *connectors.Error {
 	e := asConnectorError(system, err)
-	b.noteTrouble(system, e)
+	b.noteTrouble(system, e, false)
 	return e
 }

@@ -47,7 +47,7 @@ func (e *Engine) sweeps() []place {
 
 // sweepLoop sweeps at start and then every SweepEvery.
 func (e *Engine) sweepLoop(ctx context.Context, p place) {
-	every := e.systems[p.system].SweepEvery
+	every := max(time.Second, e.systems[p.system].SweepEvery)
 	for {
 		wait := every + e.between(0, every/10)
 		if e.suspended(p.system) > 0 {
@@ -92,19 +92,31 @@ func (e *Engine) pass(ctx context.Context, p place, ref store.CursorRef, cur sto
 		return err
 	}
 	conn, fields := e.systems[p.system].Conn, e.projection[p]
+	resumed := pos.Cursor != ""
 	for {
 		page, err := conn.List(ctx, p.object, connectors.Query{Since: pos.Since, Cursor: pos.Cursor, Fields: fields})
+		if err != nil && resumed && refusesCursor(err) {
+			// The vendor has forgotten the place where the last pass was left.
+			resumed, pos.Cursor = false, ""
+			continue
+		}
+		resumed = false
 		if err != nil {
 			ce := asConnectorError(p.system, err)
-			e.noteTrouble(p.system, ce)
+			e.noteTrouble(p.system, ce, false)
 			return fmt.Errorf("list %s of %s: %w", p.object, p.system, ce)
 		}
-		e.well(p.system)
+		e.well(p, false)
 		rows := make([]store.SeenRow, len(page.Records))
 		for i, r := range page.Records {
 			rows[i] = store.SeenRow{RecordID: r.ID, Birth: birthText(r.Born), Version: r.Version, Mark: mark(r)}
-			if r.Modified.After(pos.High) {
-				pos.High = r.Modified
+			// A time that lies ahead would make later passes begin ahead as well.
+			m := r.Modified
+			if now := e.Now(); m.After(now) {
+				m = now
+			}
+			if m.After(pos.High) {
+				pos.High = m
 			}
 		}
 		last := page.Next == "" || page.Next == pos.Cursor
@@ -122,6 +134,15 @@ func (e *Engine) pass(ctx context.Context, p place, ref store.CursorRef, cur sto
 			return nil
 		}
 	}
+}
+
+// refusesCursor says that an error may be about the place in the listing.
+func refusesCursor(err error) bool {
+	switch connectors.KindOf(err) {
+	case connectors.KindInvalid, connectors.KindBug, connectors.KindGone, connectors.KindConfig:
+		return true
+	}
+	return false
 }
 
 // startOf gives where a pass begins: where the last one was left, or for the

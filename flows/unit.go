@@ -40,16 +40,17 @@ type unit struct {
 	members []*member // sorted by system
 	rows    []*row
 	source  string // system of the rows
+	stopped string // why nothing may be done with it, for people; "" if it is well
 
-	born       bool              // claimed in this batch
-	lookToken  bool              // the record carried our token and the database did not know it
-	shared     map[string]bool   // match kinds not to match by (F11)
-	bound      bool              // a member got its record in this batch
-	ended      *store.Finish     // set: this unit is over
-	reason     string            // label of ended
-	history    []store.Entry     //
-	notes      map[string]string // row → reason, for history
-	candidates []string
+	born      bool              // claimed in this batch
+	lookToken bool              // the record carried our token and the database did not know it
+	shared    map[string]bool   // match kinds not to match by (F11)
+	bound     bool              // a member got its record in this batch
+	ended     *store.Finish     // set: this unit is over
+	reason    string            // label of ended
+	confirm   bool              // the batch's own record is to be read again to confirm a write to it
+	history   []store.Entry     //
+	notes     map[string]string // row → reason, for the log
 }
 
 // member is one side of a unit.
@@ -63,24 +64,39 @@ type member struct {
 	ledger   ledger
 	intended bool // an intent was committed in this batch: persist must say what is left of it
 	resend   bool // an uncertain create was looked up and is absent
-	refusal  *connectors.Error
+	parked   bool // its create is a person's business now: strangers need not wait for it
+	// late are the fields of an open write without an answer that the record was
+	// seen to hold: history has no line about them yet.
+	late map[string]plan.IntentEntry
+	// owed are fixed fields that were decided on and not acknowledged: see owe.
+	owed map[string]plan.IntentEntry
 }
 
-// ledger remembers outbound values: a ring of hashes per row, and when the
-// newest went out (CORRECTNESS F32).
+// ledger remembers outbound values: a ring of hashes per row, when the newest
+// went out (CORRECTNESS F32), and the last hour's writes per row (F27).
 type ledger struct {
-	At int64               `json:"at,omitempty"` // Unix milliseconds
-	V  map[string][]string `json:"v,omitempty"`
+	At int64                 `json:"at,omitempty"` // Unix milliseconds
+	V  map[string][]string   `json:"v,omitempty"`
+	H  map[string][]plan.Hop `json:"h,omitempty"`
 }
 
 const (
 	ledgerDepth = 8
 	// echoWindow is how long after an own write a hint is likely its echo.
 	echoWindow = 10 * time.Minute
+	// hopWindow is how long a write counts when automations fight.
+	hopWindow = time.Hour
 )
 
-func (l *ledger) record(now time.Time, row, hash string) {
+func (l *ledger) record(now time.Time, row, hash, from string) {
 	l.At = now.UnixMilli()
+	if from != "" {
+		if l.H == nil {
+			l.H = map[string][]plan.Hop{}
+		}
+		hops := append(slices.Clone(l.hops(now, row)), plan.Hop{T: l.At, From: from})
+		l.H[row] = hops[max(0, len(hops)-ledgerDepth):]
+	}
 	if l.V == nil {
 		l.V = map[string][]string{}
 	}
@@ -89,6 +105,16 @@ func (l *ledger) record(now time.Time, row, hash string) {
 		ring = ring[len(ring)-ledgerDepth:]
 	}
 	l.V[row] = ring
+}
+
+// hops gives the writes of a row that still count.
+func (l *ledger) hops(now time.Time, row string) []plan.Hop {
+	since := now.Add(-hopWindow).UnixMilli()
+	i := slices.IndexFunc(l.H[row], func(h plan.Hop) bool { return h.T > since })
+	if i < 0 {
+		return nil
+	}
+	return l.H[row][i:]
 }
 
 // newUnit loads an identity as the store gave it.
@@ -102,10 +128,16 @@ func (e *Engine) newUnit(i *store.Identity, source string) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{link: link, id: i.ID, epoch: i.Epoch, token: token, source: source, shared: map[string]bool{}, notes: map[string]string{}}
+	if i.State != mapping.IdentityLive && i.State != "" {
+		u.stopped = "the identity is " + string(i.State)
+	}
 	for _, sm := range i.Members {
 		rule := link.member(sm.System)
 		if rule == nil {
 			continue // the link lost this side; its member is kept as it is
+		}
+		if sm.RecordID != "" && sm.State != mapping.MemberActive {
+			u.stopped = "its record " + sm.RecordID + " in " + sm.System + " is " + string(sm.State)
 		}
 		m := &member{stored: sm, rule: rule, object: e.object(place{sm.System, sm.Object})}
 		if err := m.load(); err != nil {
@@ -128,17 +160,31 @@ func (m *member) load() error {
 	if err := decode(m.stored.Sent, &m.ledger); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	if len(m.stored.Fields) > 0 {
-		s.States = make(map[string]plan.FieldState, len(m.stored.Fields))
-		for f, st := range m.stored.Fields {
-			s.States[f] = plan.FieldState(st)
-		}
-	}
+	s.States = states(m.stored.Fields)
 	if m.stored.State.Open() || (m.stored.State == mapping.MemberParked && m.stored.RecordID == "") {
 		s.Presence = plan.Creating
 	}
 	m.side, m.before = s, s
+	if s.Intent != nil {
+		open := *s.Intent // before stays as it was loaded
+		m.side.Intent = &open
+		if s.Presence == plan.Creating && m.stored.SentAt.IsZero() {
+			m.side.Intent = nil // the body of a send that was taken back: it never reached anybody
+		}
+	}
 	return nil
+}
+
+// states gives the field states of a stored member, nil if there are none.
+func states(stored map[string]store.FieldState) map[string]plan.FieldState {
+	if len(stored) == 0 {
+		return nil
+	}
+	out := make(map[string]plan.FieldState, len(stored))
+	for f, st := range stored {
+		out[f] = plan.FieldState(st)
+	}
+	return out
 }
 
 func decode(raw json.RawMessage, into any) error {
@@ -146,6 +192,11 @@ func decode(raw json.RawMessage, into any) error {
 		return nil
 	}
 	return json.Unmarshal(raw, into)
+}
+
+// where names the member's record for people.
+func (m *member) where() string {
+	return m.stored.System + " " + m.stored.Object + " " + m.stored.RecordID
 }
 
 func (u *unit) member(system string) *member {
@@ -199,6 +250,16 @@ func (u *unit) sides() []plan.Side {
 	return out
 }
 
+// countHops tells the sides how often their rows were written lately.
+func (u *unit) countHops(now time.Time) {
+	for _, m := range u.members {
+		m.side.Hops = make(map[string][]plan.Hop, len(m.ledger.H))
+		for row := range m.ledger.H {
+			m.side.Hops[row] = m.ledger.hops(now, row)
+		}
+	}
+}
+
 func (u *unit) take(sides []plan.Side) {
 	for i, m := range u.members {
 		m.side = sides[i]
@@ -218,7 +279,7 @@ func (u *unit) echoLikely(now time.Time) bool {
 
 // dirty says that a member's remembered state moved in this batch.
 func (m *member) dirty() bool {
-	return m.intended || !maps.Equal(m.side.Base, m.before.Base) ||
+	return m.intended || m.parked || !maps.Equal(m.side.Base, m.before.Base) ||
 		!reflect.DeepEqual(m.side.Intent, m.before.Intent) || !sameStates(m.side.States, m.before.States) ||
 		(m.record != nil && m.stored.Birth == "" && !m.record.Born.IsZero())
 }
@@ -227,6 +288,33 @@ func sameStates(a, b map[string]plan.FieldState) bool {
 	return maps.EqualFunc(a, b, func(x, y plan.FieldState) bool {
 		return x.State == y.State && string(x.Detail) == string(y.Detail)
 	})
+}
+
+// owe keeps fixed fields that a side should have and was not told, or gave no
+// answer about, as an open write that may never have gone out. They have no
+// base that differs, so nothing else would ask for a look at that side again
+// when the work row comes back.
+func (m *member) owe() {
+	if len(m.owed) == 0 {
+		return
+	}
+	open := plan.Intent{Fields: maps.Clone(m.owed)}
+	if m.side.Intent != nil {
+		open.Create = m.side.Intent.Create
+		maps.Copy(open.Fields, m.side.Intent.Fields)
+	}
+	m.side.Intent = &open
+}
+
+// fixedOf gives the fixed fields of a write.
+func fixedOf(w plan.Write) map[string]plan.IntentEntry {
+	out := map[string]plan.IntentEntry{}
+	for name, e := range w.Fields {
+		if strings.HasPrefix(name, plan.FixedPrefix) {
+			out[name] = e
+		}
+	}
+	return out
 }
 
 // columnsFor renders a write for the vendor: the columns of every row, and of

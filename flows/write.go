@@ -84,6 +84,7 @@ func (b *batch) decide(u *unit) (d plan.Decision, ok bool) {
 			ok = false
 		}
 	}()
+	u.countHops(b.Now())
 	d = plan.Decide(u.link.Rules, u.sides())
 	u.take(d.Sides)
 	for _, n := range d.Notes {
@@ -99,6 +100,7 @@ func (b *batch) plan(u *unit, w plan.Write, updates, creates map[place][]*send) 
 	s := &send{pending: pending{u, m}, write: w, columns: u.columnsFor(m, w), prior: m.side.Intent}
 	if !w.Create {
 		if len(s.columns) > 0 {
+			m.owed = fixedOf(w)
 			updates[at] = append(updates[at], s)
 		}
 		return
@@ -143,8 +145,9 @@ func (b *batch) update(ctx context.Context, at place, list []*send) {
 			writes[i] = connectors.Write{Key: s.unit.token, RecordID: s.member.stored.RecordID, Values: s.columns}
 		}
 		results := b.call(ctx, at, connectors.Update, writes)
+		named := bystanders(results)
 		for i, s := range part {
-			b.updated(at, s, results[i])
+			b.updated(at, s, results[i], named)
 		}
 	}
 }
@@ -157,16 +160,40 @@ func (b *batch) call(ctx context.Context, at place, op connectors.Op, writes []c
 	b.beat.progress()
 	healthy := false
 	for _, r := range results {
-		if r.Err != nil && r.Err.WholeCall {
-			b.noteTrouble(at.system, r.Err)
+		if r.Err != nil && (r.Err.WholeCall || aboutSystem(r.Err)) {
+			b.noteTrouble(at.system, r.Err, true)
 			return results
 		}
 		healthy = healthy || r.Outcome == connectors.Applied
 	}
 	if healthy {
-		b.well(at.system)
+		b.well(at, true)
 	}
 	return results
+}
+
+// bystanders says that a refused call names the rows that are to blame, so that
+// the others can go again at once and together (3.7 "Whole-call refusals").
+func bystanders(results []connectors.Result) bool {
+	own, others := false, false
+	for _, r := range results {
+		if r.Outcome == connectors.NotApplied && r.Err != nil {
+			own = own || (r.Err.Kind == connectors.KindInvalid || r.Err.Kind == connectors.KindGone) && !r.Err.WholeCall
+			others = others || r.Err.WholeCall
+		}
+	}
+	return own && others
+}
+
+// refused ends a unit of whose write nothing was written. named: others of the
+// call are to blame, if it is not to blame itself.
+func (b *batch) refused(s *send, r connectors.Result, named bool) {
+	err := refusal(r, s.member.stored.System)
+	if named && err.WholeCall && err.Kind == connectors.KindTransient {
+		b.endUnit(s.unit, "bystander", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.unit.rows[0])})
+		return
+	}
+	b.endUnit(s.unit, reasonOf(r.Err), b.outcome(s.unit.rows[0], err))
 }
 
 // intendUpdates commits what is about to be written; rows that the statement
@@ -184,7 +211,11 @@ func (b *batch) intendUpdates(ctx context.Context, at place, list []*send) []*se
 			IdentityID: s.unit.id, Epoch: s.unit.epoch, Link: s.unit.link.Name, System: at.system,
 			Intent: encode(s.intent), Sent: encode(s.member.ledger),
 		}
-		if !b.object(at).AnswersRecord {
+		switch {
+		case b.object(at).AnswersRecord:
+		case at == b.place:
+			s.unit.confirm = true // its work row is in hand: it stays, for the same delay
+		default:
 			intents[i].Confirm = b.confirmHint(s, s.member.stored.RecordID)
 		}
 	}
@@ -238,18 +269,22 @@ func (b *batch) heldAfter(s *send) time.Duration {
 func (b *batch) enterLedger(s *send) {
 	now := b.Now()
 	for name, e := range s.write.Fields {
-		s.member.ledger.record(now, name, b.Keyring.ValueHash(name, e.W))
+		from := e.From
+		if s.write.Create {
+			from = "" // a birth is no turn of a row's direction
+		}
+		s.member.ledger.record(now, name, b.Keyring.ValueHash(name, e.W), from)
 	}
 }
 
 // updated takes in the result of one update.
-func (b *batch) updated(at place, s *send, r connectors.Result) {
+func (b *batch) updated(at place, s *send, r connectors.Result, named bool) {
 	b.wrote(s, connectors.Update, r.Outcome)
 	m := s.member
 	switch r.Outcome {
 	case connectors.Applied:
 		s.unit.noteWrite(b, m, "update", s.write)
-		m.side.Intent.Acked = true
+		m.side.Intent.Acked, m.owed = true, nil
 		if r.Record == nil {
 			m.side.Presence = plan.Written
 			return
@@ -266,7 +301,7 @@ func (b *batch) updated(at place, s *send, r connectors.Result) {
 		b.endUnit(s.unit, "unknown", b.unknown(s, r.Err))
 	default: // nothing was written; Exists is a unique value that another record has
 		m.side.Intent = s.prior
-		b.endUnit(s.unit, reasonOf(r.Err), b.outcome(s.unit.rows[0], refusal(r, at.system)))
+		b.refused(s, r, named)
 	}
 }
 
@@ -287,7 +322,9 @@ func (b *batch) unknown(s *send, err *connectors.Error) store.Finish {
 	f := store.Finish{Disposition: store.Again, After: unknownDelay + b.between(0, time.Second), Retry: true, WholeCall: true}
 	if err != nil {
 		f.Error = err.Error()
-		f.WholeCall = err.WholeCall
+		if f.WholeCall = err.WholeCall; !f.WholeCall {
+			f.Blame = b.blamed(s.unit.rows[0]) // the answer is about this record
+		}
 	}
 	if s.write.Create && s.member.object.CreateClass == connectors.ClassSearch {
 		f.After = s.member.object.Settle

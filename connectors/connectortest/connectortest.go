@@ -28,7 +28,7 @@ type Harness struct {
 	Object string
 	Text   string // a text field that every record may have, such as a name
 	Text2  string // another one, which may be empty
-	Key    string // an e-mail field, by which records are looked up
+	Key    string // a field that records are looked up by; takes what looks like an e-mail address
 	Token  string // the token field that Setup makes
 
 	Nobody string            // a well-formed record id that no record ever has

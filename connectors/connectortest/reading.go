@@ -55,10 +55,12 @@ func readNeverMixes(l *law) {
 // maxPages bounds a listing: one that does not end fails.
 const maxPages = 500
 
-// list walks a listing to its end and gives the versions seen, by id.
+// list walks a listing to its end and gives the versions seen, by id. No
+// record is older than since, and by time none is older than the one before.
 func (l *law) list(since time.Time, between func(page int)) map[string][]string {
 	l.Helper()
 	seen := map[string][]string{}
+	newest := since
 	q := connectors.Query{Since: since, Fields: []string{l.Text}, Limit: 3}
 	for page := range maxPages {
 		p, err := l.c.List(l.ctx, l.Object, q)
@@ -66,6 +68,10 @@ func (l *law) list(since time.Time, between func(page int)) map[string][]string 
 			l.Fatalf("page %d: %v%s", page, err, said(err))
 		}
 		for _, r := range p.Records {
+			if !since.IsZero() && r.Modified.Before(newest) {
+				l.Errorf("page %d gives a record of %v after %v", page, r.Modified, newest)
+			}
+			newest = r.Modified
 			seen[r.ID] = append(seen[r.ID], r.Values[l.Text])
 		}
 		if p.Next == "" {

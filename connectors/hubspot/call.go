@@ -88,7 +88,7 @@ func (c *Client) get(ctx context.Context, k call, out any) *connectors.Error {
 // be. The decoder's own words may quote the body and stay out.
 func (c *Client) broken(k call, status int) *connectors.Error {
 	e := c.fault(k, connectors.KindTransient, "the answer is not the JSON it should be")
-	e.Code = fmt.Sprintf("HTTP %d", status)
+	e.Code, e.Status = fmt.Sprintf("HTTP %d", status), status
 	return e
 }
 

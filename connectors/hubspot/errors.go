@@ -201,7 +201,7 @@ func (c *Client) refused(k call, res wire.Response) *connectors.Error {
 		}
 	}
 	e := c.fault(k, m.kind, p.said())
-	e.Code = p.code()
+	e.Code, e.Status = p.code(), res.Status
 	if p.PolicyName != "" {
 		e.Code = string(p.PolicyName)
 	}

@@ -108,12 +108,8 @@ func (c *Client) listAll(ctx context.Context, object string, q connectors.Query,
 	if e := c.get(ctx, k, &answer); e != nil {
 		return connectors.Page{}, e
 	}
-	var page connectors.Page
-	for _, o := range answer.Results {
-		if idPattern.MatchString(string(o.ID)) {
-			page.Records = append(page.Records, c.record(object, o, q.Fields))
-		}
-	}
+	got := slices.DeleteFunc(answer.Results, func(o item) bool { return !idPattern.MatchString(string(o.ID)) })
+	page := connectors.Page{Records: c.distinct(object, got, q.Fields)}
 	if after := string(answer.Paging.Next.After); after != "" && after != cu.After {
 		page.Next = cursor{After: after}.encode()
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"syncd/connectors"
+	"syncd/connectors/connectortest"
 	"syncd/simulator"
 	"syncd/simulator/hubspotsim"
 )
@@ -232,10 +233,10 @@ func TestLocateDenied(t *testing.T) {
 // past the 10,000 that one search shows, each given exactly once.
 func TestListWalksTiesAndLongWindows(t *testing.T) {
 	const n = 10_400
-	clock := &frozen{}
-	sim, c := ready(t, hubspotsim.Options{Now: clock.now}, "contacts")
-	thaw := clock.freeze()
-	since := clock.now()
+	clock := &connectortest.Clock{}
+	sim, c := ready(t, hubspotsim.Options{Now: clock.Now}, "contacts")
+	thaw := clock.Freeze()
+	since := clock.Now()
 	for i := range n {
 		person(t, sim, i)
 	}
@@ -281,13 +282,13 @@ func TestListGivesEachVersionOnce(t *testing.T) {
 }
 
 func listOnce(t *testing.T, rows int) {
-	clock := &frozen{}
-	sim, c := ready(t, hubspotsim.Options{Now: clock.now}, "contacts")
-	since := clock.now()
+	clock := &connectortest.Clock{}
+	sim, c := ready(t, hubspotsim.Options{Now: clock.Now}, "contacts")
+	since := clock.Now()
 	var ids []string
 	for n := range rows {
 		if n%2 == 0 {
-			clock.at.Store(since.UnixMilli() + int64(n))
+			clock.Set(since.Add(time.Duration(n) * time.Millisecond))
 		}
 		ids = append(ids, person(t, sim, n))
 	}
@@ -303,7 +304,7 @@ func listOnce(t *testing.T, rows int) {
 			seen[r.ID+" "+r.Values["lastname"]]++
 		}
 		if page == 0 {
-			clock.at.Store(since.UnixMilli() + 100)
+			clock.Set(since.Add(100 * time.Millisecond))
 			if err := sim.UserEdit("contacts", edited, map[string]string{"lastname": "new"}); err != nil {
 				t.Fatal(err)
 			}

@@ -3,9 +3,7 @@ package hubspot
 import (
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"syncd/connectors"
 	"syncd/connectors/connectortest"
@@ -20,26 +18,6 @@ const (
 	simApp    = "54321"
 	simPortal = "62515"
 )
-
-// frozen is a clock that can be stopped.
-type frozen struct{ at atomic.Int64 }
-
-func (f *frozen) now() time.Time {
-	if ms := f.at.Load(); ms != 0 {
-		return time.UnixMilli(ms)
-	}
-	return time.Now()
-}
-
-func (f *frozen) freeze() func() {
-	f.at.Store(time.Now().UnixMilli())
-	return func() {
-		for time.Now().UnixMilli() <= f.at.Load() {
-			time.Sleep(time.Millisecond)
-		}
-		f.at.Store(0)
-	}
-}
 
 // simulated starts a pretend vendor without limits.
 func simulated(t *testing.T, o hubspotsim.Options) (*hubspotsim.Sim, *httptest.Server) {
@@ -71,8 +49,8 @@ func TestConformance(t *testing.T) {
 	for _, version := range []string{VersionV3, Version2026} {
 		for _, object := range []string{"contacts", "companies", "products"} {
 			t.Run(version+"/"+object, func(t *testing.T) {
-				clock := &frozen{}
-				sim, srv := simulated(t, hubspotsim.Options{APIVersion: version, Now: clock.now})
+				clock := &connectortest.Clock{}
+				sim, srv := simulated(t, hubspotsim.Options{APIVersion: version, Now: clock.Now})
 				connectortest.Run(t, harness(sim, srv, clock, version, object))
 			})
 		}
@@ -89,7 +67,7 @@ var objectFields = map[string]struct {
 	"products":  {"name", "description", "hs_sku", map[string]string{"price": "cheap"}},
 }
 
-func harness(sim *hubspotsim.Sim, srv *httptest.Server, clock *frozen, version, object string) connectortest.Harness {
+func harness(sim *hubspotsim.Sim, srv *httptest.Server, clock *connectortest.Clock, version, object string) connectortest.Harness {
 	fault := func(op string, f simulator.Fault) {
 		f.Op = op
 		sim.Faults().Add(f)
@@ -134,7 +112,7 @@ func harness(sim *hubspotsim.Sim, srv *httptest.Server, clock *frozen, version, 
 			fault("", simulator.Fault{Effect: simulator.RefuseStatus, Status: http.StatusTooManyRequests})
 		},
 		Clear:  sim.Faults().Clear,
-		Freeze: clock.freeze,
+		Freeze: clock.Freeze,
 		Features: connectortest.Features{
 			Unique: object != "products", AnswersRecord: true, TokenVisible: true,
 		},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,16 +157,25 @@ func oops(name, message string) string {
 	return string(b)
 }
 
+// simKey is the key that pretend Odoos take.
+const simKey = "sim-key"
+
 // dial gives a client of a handler; its pauses are counted, not slept.
-func dial(t testing.TB, h http.Handler) (*Client, *int) {
+func dial(t testing.TB, h http.Handler) (*Client, *atomic.Int64) {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	pauses := new(int)
+	return dialURL(t, srv.URL, simKey)
+}
+
+// dialURL gives a client of a base URL.
+func dialURL(t testing.TB, url, key string) (*Client, *atomic.Int64) {
+	t.Helper()
+	pauses := new(atomic.Int64)
 	c, err := New(Config{
-		System: "erp", URL: srv.URL, Database: "acme", Login: "syncd", APIKey: func() string { return "sim-key" },
-		Pause: func(context.Context, time.Duration) { *pauses++ },
-	}, wire.NewClient(srv.Client().Transport))
+		System: "erp", URL: url, Database: "acme", Login: "syncd", APIKey: func() string { return key },
+		Pause: func(context.Context, time.Duration) { pauses.Add(1) },
+	}, wire.NewClient(&http.Transport{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,11 +35,19 @@ type cursor struct {
 // text gives the cursor for Page.Next.
 func (k cursor) text() string { return fmt.Sprintf("1.%c.%d.%d", k.mode, k.at, k.after) }
 
+// The first and the last second that Odoo's time text can tell, the last less
+// the one that the domain adds.
+const (
+	firstSecond = -62_135_596_800 // 0001-01-01 00:00:00
+	lastSecond  = 253_402_300_798 // 9999-12-31 23:59:58
+)
+
 // parseCursor reads what text wrote.
 func parseCursor(s string) (cursor, bool) {
 	var k cursor
 	n, err := fmt.Sscanf(s, "1.%c.%d.%d", &k.mode, &k.at, &k.after)
-	ok := err == nil && n == 3 && k.text() == s && strings.ContainsRune("tsi", k.mode) && k.after >= 0
+	ok := err == nil && n == 3 && k.text() == s && strings.ContainsRune("tsi", k.mode) && k.after >= 0 &&
+		k.at >= firstSecond && k.at <= lastSecond
 	return k, ok
 }
 

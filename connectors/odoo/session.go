@@ -63,10 +63,10 @@ func (c *Client) ask(ctx context.Context) (server, *trouble) {
 // readVersion reads the answers of /web/version and common.version.
 func readVersion(body []byte) (server, bool) {
 	var v struct {
-		Version       string            `json:"version"`
-		Info          []json.RawMessage `json:"version_info"`
-		ServerVersion string            `json:"server_version"`
-		ServerInfo    []json.RawMessage `json:"server_version_info"`
+		Version       string `json:"version"`
+		Info          []any  `json:"version_info"`
+		ServerVersion string `json:"server_version"`
+		ServerInfo    []any  `json:"server_version_info"`
 	}
 	if decode(body, &v) != nil {
 		return server{}, false
@@ -80,7 +80,12 @@ func readVersion(body []byte) (server, bool) {
 	}
 	major := 0
 	if len(info) > 0 {
-		major = firstNumber(string(info[0]))
+		switch v := info[0].(type) {
+		case json.Number:
+			major = firstNumber(v.String())
+		case string:
+			major = firstNumber(v)
+		}
 	}
 	if major == 0 {
 		major = firstNumber(text)

@@ -14,13 +14,14 @@ import (
 
 // trouble is a call that did not give its result.
 type trouble struct {
-	kind  connectors.Kind
-	open  bool   // what was asked may have been done all the same (CORRECTNESS F4)
-	field string // the field at fault
-	said  string
-	code  string // exception name or HTTP status
-	after time.Duration
-	err   error
+	kind   connectors.Kind
+	open   bool   // what was asked may have been done all the same (CORRECTNESS F4)
+	field  string // the field at fault
+	said   string
+	code   string // exception name or HTTP status
+	status int    // HTTP status, where it is all that is known
+	after  time.Duration
+	err    error
 
 	noModel bool    // the model does not exist in this database
 	model   string  // MissingError: of which model …
@@ -32,7 +33,7 @@ type trouble struct {
 func (c *Client) ours(op, object string, t *trouble) *connectors.Error {
 	return &connectors.Error{
 		Kind: t.kind, System: c.c.System, Object: object, Field: t.field, Op: op, Said: t.said,
-		WholeCall: true, RetryAfter: t.after, Code: t.code, Err: t.err,
+		WholeCall: true, RetryAfter: t.after, Code: t.code, Status: t.status, Err: t.err,
 	}
 }
 
@@ -172,7 +173,7 @@ var plain = map[int]connectors.Kind{
 
 // status judges an answer by its HTTP status alone.
 func (c *Client) status(r wire.Response) *trouble {
-	t := &trouble{kind: connectors.KindTransient, open: true, code: strconv.Itoa(r.Status), after: c.retryAfter(r.Header)}
+	t := &trouble{kind: connectors.KindTransient, open: true, code: strconv.Itoa(r.Status), status: r.Status, after: c.retryAfter(r.Header)}
 	if kind, ok := plain[r.Status]; ok {
 		t.kind, t.open = kind, false
 	}

@@ -36,7 +36,7 @@ func TestCreate(t *testing.T) {
 		status  int
 		want    string
 		loads   int
-		pauses  int
+		pauses  int64
 	}{
 		{"in row order", []string{loadOK}, 0, "applied 1113, applied 1114", 1, 0},
 		{"bad row", []string{loadBogus}, 0, "not_applied transient whole, not_applied invalid", 1, 0},
@@ -68,8 +68,8 @@ func TestCreate(t *testing.T) {
 			if got := outcomes(results); got != x.want {
 				t.Errorf("got %s, want %s", got, x.want)
 			}
-			if n := len(f.of(object, "load")); n != x.loads || *pauses != x.pauses {
-				t.Errorf("%d loads, %d pauses", n, *pauses)
+			if n := len(f.of(object, "load")); n != x.loads || pauses.Load() != x.pauses {
+				t.Errorf("%d loads, %d pauses", n, pauses.Load())
 			}
 			for _, r := range results {
 				if r.Err != nil && (strings.Contains(r.Err.Error()+r.Err.Said, "SECRET") || strings.Contains(r.Err.Error(), "sim-key")) {

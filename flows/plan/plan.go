@@ -104,6 +104,7 @@ const (
 	StateRefused   = "refused"   // the side took the write and did not keep the value (F29)
 	StateDiverged  = "diverged"  // the side keeps its own form of our value (F26)
 	StateSuspended = "suspended" // the row's definition changed (F48)
+	StateFrozen    = "frozen"    // two sides' automations undo each other (F27)
 )
 
 // Presence is how a side was seen.
@@ -131,6 +132,15 @@ type Side struct {
 	States   map[string]FieldState
 	Modified time.Time
 	Ours     bool // the newest change of the record is proved to be our own
+	// Hops are the writes of each row to this side in the last hour.
+	Hops map[string][]Hop
+}
+
+// Hop is one write of a row to a side: when, in Unix milliseconds, and the side
+// that the value came from.
+type Hop struct {
+	T    int64  `json:"t"`
+	From string `json:"f"`
 }
 
 func (s Side) clone() Side {
@@ -164,6 +174,7 @@ const (
 	ReasonFill       Reason = "fill" // a side that never agreed gets the value
 	ReasonRefused    Reason = "refused"
 	ReasonSuspended  Reason = "suspended"
+	ReasonFrozen     Reason = "frozen"
 )
 
 // Note is what happened to one row.
@@ -234,37 +245,72 @@ func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e In
 }
 
 // Quiet says that a source holds nothing new: every row equals its own base, or
-// the value that an acknowledged write to another side was made from. It is an
+// the value that acknowledged writes to all other sides were made from. It is an
 // echo or a no-op, finished without a look at the other sides (F25 layer 2);
 // what is still to be confirmed has a hint of its own.
 func Quiet(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 {
+	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || unsure(s, others) {
 		return false
 	}
 	taken := map[string]IntentEntry{}
-	for _, o := range others {
-		if o.System == s.System || o.Intent == nil {
-			continue
-		}
-		for name, e := range o.Intent.Fields {
-			if strings.HasPrefix(name, FixedPrefix) {
-				continue
-			}
-			if !o.Intent.Acked || (e.From == s.System && e.V != s.Values[name]) {
-				return false
-			}
-			if e.From == s.System {
-				taken[name] = e
-			}
+	for _, r := range rules.Rows {
+		e, open, same := underWay(r, s, others)
+		switch {
+		case !open:
+		case !same || !reachesAll(rules, r, s, others):
+			return false
+		default:
+			taken[r.Name] = e
 		}
 	}
 	return (s.Base != nil || len(taken) > 0) && settled(rules, s, taken)
 }
 
+// unsure says that a write to another side may or may not have gone out. Only a
+// look at that side tells, and fixed fields move no base that would ask for it.
+func unsure(s Side, others []Side) bool {
+	return slices.ContainsFunc(others, func(o Side) bool { return o.System != s.System && o.Intent != nil && !o.Intent.Acked })
+}
+
+// underWay finds open writes of a row that were made from a side. same says
+// that the side still holds the value that they were made from.
+func underWay(r Row, s Side, others []Side) (e IntentEntry, open, same bool) {
+	same = true
+	for _, o := range others {
+		if o.System == s.System || o.Intent == nil {
+			continue
+		}
+		if x, ok := o.Intent.Fields[r.Name]; ok && x.From == s.System {
+			e, open = x, true
+			same = same && x.V == s.Values[r.Name]
+		}
+	}
+	return e, open, same
+}
+
+// reachesAll says that every side that should get a row from this one was sent
+// it or holds it: of three, one may have been written and another not.
+func reachesAll(rules Rules, r Row, s Side, others []Side) bool {
+	for _, o := range others {
+		if o.System == s.System || !r.has(o.System) || !r.mayChange(o.System) || rules.ReadOnly[o.System] {
+			continue
+		}
+		if o.Intent != nil {
+			if x, ok := o.Intent.Fields[r.Name]; ok && x.From == s.System {
+				continue
+			}
+		}
+		if b, known := o.Base[r.Name]; !known || b.Never || b.V != s.Values[r.Name] {
+			return false
+		}
+	}
+	return true
+}
+
 // Confirms says that a side holds exactly what its open intent wrote and
 // equals its base in everything else, so that nothing else need be read.
-func Confirms(rules Rules, s Side) bool {
-	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 {
+func Confirms(rules Rules, s Side, others []Side) bool {
+	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || unsure(s, others) {
 		return false
 	}
 	for name, e := range s.Intent.Fields {

@@ -28,7 +28,7 @@ func resolve(rules Rules, sides []Side) {
 		}
 		for _, r := range rules.Rows {
 			if e, open := s.Intent.Fields[r.Name]; open {
-				if resolveRow(r, e, s, sides) {
+				if resolveRow(rules, r, e, s, sides) {
 					delete(s.Intent.Fields, r.Name)
 				}
 			}
@@ -48,7 +48,7 @@ func resolve(rules Rules, sides []Side) {
 
 // resolveRow closes one row of an intent, or says that it must stay open
 // because the side does not show the row.
-func resolveRow(r Row, e IntentEntry, s *Side, sides []Side) bool {
+func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 	n, shown := s.Values[r.Name]
 	if !shown {
 		return false
@@ -57,7 +57,7 @@ func resolveRow(r Row, e IntentEntry, s *Side, sides []Side) bool {
 	case n == e.W:
 		s.setBase(r, n)
 		s.clearState(r.Name)
-		settle(r, e, s.System, sides)
+		settle(rules, r, e, s.System, sides)
 	case !s.Intent.Create && n == e.O:
 		// Not applied. If the vendor said it was, it refuses the value: pushed
 		// again only when the value to push is another one (F29). If it did not,
@@ -69,18 +69,18 @@ func resolveRow(r Row, e IntentEntry, s *Side, sides []Side) bool {
 		// Created without the value: the vendor dropped it.
 		s.setBase(r, n)
 		s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
-		settle(r, e, s.System, sides)
+		settle(rules, r, e, s.System, sides)
 	case s.Ours && e.W != "":
 		// The vendor keeps its own form of what we wrote; that form is the base
 		// of this side (F26), and the inequality is shown.
 		s.setBase(r, n)
 		s.setState(r.Name, StateDiverged, refusedDetail{W: e.W})
-		settle(r, e, s.System, sides)
+		settle(rules, r, e, s.System, sides)
 	default:
 		// Written, and edited since by somebody: not absorbed (F35). With the
 		// written value as base the edit shows up and flows.
 		s.setBase(r, e.W)
-		settle(r, e, s.System, sides)
+		settle(rules, r, e, s.System, sides)
 	}
 	return true
 }
@@ -91,13 +91,13 @@ type refusedDetail struct {
 
 // settle moves the base of the side that a confirmed write came from, unless a
 // third side still waits for the same value.
-func settle(r Row, e IntentEntry, confirmed string, sides []Side) {
+func settle(rules Rules, r Row, e IntentEntry, confirmed string, sides []Side) {
 	if e.From == "" || e.From == confirmed {
 		return
 	}
 	for i := range sides {
 		o := &sides[i]
-		if o.System == e.From || o.System == confirmed || !r.has(o.System) || !r.mayChange(o.System) {
+		if o.System == e.From || o.System == confirmed || !r.has(o.System) || !r.mayChange(o.System) || rules.ReadOnly[o.System] {
 			continue
 		}
 		_, excused := o.States[r.Name]

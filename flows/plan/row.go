@@ -23,6 +23,9 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 			return note, true
 		}
 	}
+	if frozen(r, views) { // nothing is decided: the bases keep saying who differs
+		return Note{Row: r.Name, Reason: ReasonFrozen}, true
+	}
 	defer remember(r, views)
 	winner, note, decided := choose(r, views)
 	if !decided {
@@ -35,6 +38,9 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 			put(s.System, r.Name, IntentEntry{W: winner.value, From: winner.side.System, V: winner.value})
 		}
 		return Note{}, false
+	}
+	if fight(r, views, winner) {
+		return Note{Row: r.Name, Reason: ReasonFrozen, From: winner.side.System}, true
 	}
 	pending := false
 	for _, v := range views {
