@@ -101,6 +101,9 @@ type Object struct {
 	AnswersRecord bool
 	// MarksOwn says that hints carry Hint.Own for changes made by ourselves.
 	MarksOwn bool
+	// KnowsActor says that Record.Ours tells our own newest change from
+	// anybody else's; where it is not set, Ours may be false for our own.
+	KnowsActor bool
 	// TokenVisible says that every record shows the token it was created with.
 	TokenVisible bool
 	// Overlap is how far back a sweep must look behind its cursor for commits
