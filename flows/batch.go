@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"syncd/flows/plan"
+	"syncd/ratelimit"
 	"syncd/store"
 )
 
@@ -47,7 +48,7 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 	}
 	b := &batch{Engine: e, queue: q, place: p, started: began}
 	b.adopt(claimed)
-	b.beat = e.startHeartbeat(ctx, began, b)
+	b.beat = e.startHeartbeat(ratelimit.WithLane(ctx, laneOfCalls[q.Lane]), began, b)
 	for _, u := range b.units {
 		b.beat.covers(store.LeaseRef{ID: u.id, Epoch: u.epoch})
 	}
@@ -58,6 +59,11 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 	pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistTimeout)
 	defer cancel()
 	return len(claimed), b.persist(pctx)
+}
+
+// laneOfCalls names the share of the budget that a queue's calls are made from.
+var laneOfCalls = map[store.Lane]ratelimit.Lane{
+	store.LaneLive: ratelimit.Live, store.LaneRetry: ratelimit.Retry, store.LaneSweep: ratelimit.Sweep, store.LaneBackfill: ratelimit.Backfill,
 }
 
 // persistTimeout bounds the transaction that ends a batch.

@@ -86,6 +86,7 @@ func (b *batch) created(ctx context.Context, at place, list []*send, results []c
 		r := results[i]
 		answers[s] = r
 		b.wrote(s, connectors.Create, r.Outcome)
+		b.answered(s, r.Outcome)
 		switch r.Outcome {
 		case connectors.Applied:
 			applied = append(applied, s)

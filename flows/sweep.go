@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"syncd/connectors"
+	"syncd/ratelimit"
 	"syncd/store"
 )
 
@@ -76,7 +77,7 @@ func (e *Engine) Sweep(ctx context.Context, system, object string) error {
 		return nil // another replica is at it
 	}
 	ref := store.CursorRef{System: system, Object: object, Kind: kindChanged, Epoch: cur.Epoch}
-	err = e.pass(ctx, p, ref, cur)
+	err = e.pass(ratelimit.WithLane(ctx, ratelimit.Sweep), p, ref, cur)
 	if !errors.Is(err, store.ErrFenced) {
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistTimeout)
 		defer cancel()

@@ -33,6 +33,7 @@ type row struct {
 // unit is one identity in a batch, with all rows that belong to it. Two rows of
 // one identity are one decision (CORRECTNESS 3.7 "Collapse").
 type unit struct {
+	engine  *Engine
 	link    *Link
 	id      string
 	epoch   int64
@@ -65,56 +66,14 @@ type member struct {
 	intended bool // an intent was committed in this batch: persist must say what is left of it
 	resend   bool // an uncertain create was looked up and is absent
 	parked   bool // its create is a person's business now: strangers need not wait for it
+	// committed are the fields of every intent that the store was given for this
+	// side and that persist has not closed yet, those of earlier batches included.
+	committed map[string]plan.IntentEntry
 	// late are the fields of an open write without an answer that the record was
 	// seen to hold: history has no line about them yet.
 	late map[string]plan.IntentEntry
 	// owed are fixed fields that were decided on and not acknowledged: see owe.
 	owed map[string]plan.IntentEntry
-}
-
-// ledger remembers outbound values: a ring of hashes per row, when the newest
-// went out (CORRECTNESS F32), and the last hour's writes per row (F27).
-type ledger struct {
-	At int64                 `json:"at,omitempty"` // Unix milliseconds
-	V  map[string][]string   `json:"v,omitempty"`
-	H  map[string][]plan.Hop `json:"h,omitempty"`
-}
-
-const (
-	ledgerDepth = 8
-	// echoWindow is how long after an own write a hint is likely its echo.
-	echoWindow = 10 * time.Minute
-	// hopWindow is how long a write counts when automations fight.
-	hopWindow = time.Hour
-)
-
-func (l *ledger) record(now time.Time, row, hash, from string) {
-	l.At = now.UnixMilli()
-	if from != "" {
-		if l.H == nil {
-			l.H = map[string][]plan.Hop{}
-		}
-		hops := append(slices.Clone(l.hops(now, row)), plan.Hop{T: l.At, From: from})
-		l.H[row] = hops[max(0, len(hops)-ledgerDepth):]
-	}
-	if l.V == nil {
-		l.V = map[string][]string{}
-	}
-	ring := append(l.V[row], hash)
-	if len(ring) > ledgerDepth {
-		ring = ring[len(ring)-ledgerDepth:]
-	}
-	l.V[row] = ring
-}
-
-// hops gives the writes of a row that still count.
-func (l *ledger) hops(now time.Time, row string) []plan.Hop {
-	since := now.Add(-hopWindow).UnixMilli()
-	i := slices.IndexFunc(l.H[row], func(h plan.Hop) bool { return h.T > since })
-	if i < 0 {
-		return nil
-	}
-	return l.H[row][i:]
 }
 
 // newUnit loads an identity as the store gave it.
@@ -127,7 +86,7 @@ func (e *Engine) newUnit(i *store.Identity, source string) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{link: link, id: i.ID, epoch: i.Epoch, token: token, source: source, shared: map[string]bool{}, notes: map[string]string{}}
+	u := &unit{engine: e, link: link, id: i.ID, epoch: i.Epoch, token: token, source: source, shared: map[string]bool{}, notes: map[string]string{}}
 	if i.State != mapping.IdentityLive && i.State != "" {
 		u.stopped = "the identity is " + string(i.State)
 	}
@@ -165,7 +124,9 @@ func (m *member) load() error {
 		s.Presence = plan.Creating
 	}
 	m.side, m.before = s, s
+	m.committed = map[string]plan.IntentEntry{}
 	if s.Intent != nil {
+		m.committed = maps.Clone(s.Intent.Fields)
 		open := *s.Intent // before stays as it was loaded
 		m.side.Intent = &open
 		if s.Presence == plan.Creating && m.stored.SentAt.IsZero() {
@@ -215,6 +176,7 @@ func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 	m.side.Values = u.link.canonical(m.stored.System, r.Values)
 	m.side.Modified = r.Modified
 	m.side.Ours = ours || r.Ours
+	m.side.Late = u.late(m, r)
 	m.side.Fixed = map[string]string{}
 	if v, shown := r.Values[m.object.TokenField]; shown && m.object.TokenField != "" {
 		m.side.Fixed[fixedToken] = v
@@ -224,6 +186,27 @@ func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 			m.side.Fixed[fixedInverse+other] = v
 		}
 	}
+}
+
+// late finds the rows whose value a write of ours without an answer may only
+// now have brought. Where the vendor tells who wrote last, that must be us.
+func (u *unit) late(m *member, r *connectors.Record) map[string]bool {
+	if len(m.ledger.V) == 0 || (m.object.KnowsActor && !r.Ours) {
+		return nil
+	}
+	out := map[string]bool{}
+	for row, value := range m.side.Values {
+		hash := ""
+		for _, d := range m.ledger.doubts(u.engine.Now(), row) {
+			if hash == "" {
+				hash = u.engine.Keyring.ValueHash(row, value)
+			}
+			if d.H == hash {
+				out[row] = true
+			}
+		}
+	}
+	return out
 }
 
 // want says what the fixed fields of every side must hold by now.

@@ -209,7 +209,7 @@ func (b *batch) intendUpdates(ctx context.Context, at place, list []*send) []*se
 		b.enterLedger(s)
 		intents[i] = store.UpdateIntent{
 			IdentityID: s.unit.id, Epoch: s.unit.epoch, Link: s.unit.link.Name, System: at.system,
-			Intent: encode(s.intent), Sent: encode(s.member.ledger),
+			Intent: encode(s.safe()), Sent: encode(s.member.ledger),
 		}
 		switch {
 		case b.object(at).AnswersRecord:
@@ -221,6 +221,19 @@ func (b *batch) intendUpdates(ctx context.Context, at place, list []*send) []*se
 	}
 	ok, err := b.Store.IntendUpdates(ctx, b.Owner, intents)
 	return b.admitted(list, ok, err)
+}
+
+// safe is the intent as it is committed before the call. What an earlier intent
+// told, and what was concluded from it, is in memory only until persist: should
+// the process die, the next read has to find it again (3.6).
+func (s *send) safe() *plan.Intent {
+	all := maps.Clone(s.member.committed)
+	if all == nil {
+		all = map[string]plan.IntentEntry{}
+	}
+	maps.Copy(all, s.intent.Fields)
+	s.member.committed = all
+	return &plan.Intent{Fields: all}
 }
 
 func (b *batch) confirmHint(s *send, recordID string) *store.Hint {
@@ -247,7 +260,8 @@ func (b *batch) admitted(list []*send, ok []string, err error) []*send {
 	var out []*send
 	for _, s := range list {
 		if !granted[s.unit.id] {
-			b.endUnit(s.unit, "held", store.Finish{Disposition: store.Again, After: b.heldAfter(s), Blame: b.unblamed(s.unit.rows[0])})
+			after, words := b.heldBy(s)
+			b.endUnit(s.unit, "held", store.Finish{Disposition: store.Again, After: after, Blame: b.unblamed(s.unit.rows[0]), Error: words})
 			continue
 		}
 		s.member.side.Intent, s.member.intended = s.intent, true
@@ -256,14 +270,14 @@ func (b *batch) admitted(list []*send, ok []string, err error) []*send {
 	return out
 }
 
-// heldAfter tells a hold from a lost lease, for when to come back.
-func (b *batch) heldAfter(s *send) time.Duration {
+// heldBy tells a hold from a lost lease: when to come back, and what to show.
+func (b *batch) heldBy(s *send) (after time.Duration, words string) {
 	for _, h := range b.holds() {
 		if h.System == s.member.stored.System && (h.Link == "" || h.Link == s.unit.link.Name) {
-			return b.between(heldDelay, heldDelay+10*time.Second)
+			return b.between(heldDelay, heldDelay+10*time.Second), "held: " + h.What + " in " + h.System + " (" + h.Reason + ")"
 		}
 	}
-	return b.between(300*time.Millisecond, time.Second)
+	return b.between(300*time.Millisecond, time.Second), ""
 }
 
 func (b *batch) enterLedger(s *send) {
@@ -277,9 +291,20 @@ func (b *batch) enterLedger(s *send) {
 	}
 }
 
+// answered takes out of doubt what a definite answer has told the fate of.
+func (b *batch) answered(s *send, o connectors.Outcome) {
+	if o == connectors.Unknown {
+		return
+	}
+	for name, e := range s.write.Fields {
+		s.member.ledger.answered(name, b.Keyring.ValueHash(name, e.W))
+	}
+}
+
 // updated takes in the result of one update.
 func (b *batch) updated(at place, s *send, r connectors.Result, named bool) {
 	b.wrote(s, connectors.Update, r.Outcome)
+	b.answered(s, r.Outcome)
 	m := s.member
 	switch r.Outcome {
 	case connectors.Applied:

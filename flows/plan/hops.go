@@ -25,8 +25,13 @@ func fight(r Row, views []view, winner view) bool {
 }
 
 // frozen says that a row is frozen, its sides still differ, and its turns are
-// still of the last hour: after that, the next news may move it again.
+// still of the last hour: after that, the next news may move it again. A late
+// write of ours is nobody's turn: it is written over at once, for later it could
+// not be told from an edit.
 func frozen(r Row, views []view) bool {
+	if _, _, late := repair(r, views); late {
+		return false
+	}
 	was, equal := false, true
 	for _, v := range views {
 		was = was || v.side.States[r.Name].State == StateFrozen

@@ -132,8 +132,13 @@ type Side struct {
 	States   map[string]FieldState
 	Modified time.Time
 	Ours     bool // the newest change of the record is proved to be our own
+	// Late rows show a value that a write of ours without an answer may only now
+	// have brought: not an edit (F32).
+	Late map[string]bool
 	// Hops are the writes of each row to this side in the last hour.
 	Hops map[string][]Hop
+
+	newcomer bool // had no base when Decide began, whatever rows have one by now
 }
 
 // Hop is one write of a row to a side: when, in Unix milliseconds, and the side
@@ -174,6 +179,7 @@ const (
 	ReasonFill       Reason = "fill" // a side that never agreed gets the value
 	ReasonRefused    Reason = "refused"
 	ReasonSuspended  Reason = "suspended"
+	ReasonRepair     Reason = "repair" // a late write of ours is written over
 	ReasonFrozen     Reason = "frozen"
 )
 
@@ -199,6 +205,7 @@ func Decide(rules Rules, in []Side) Decision {
 	d := Decision{Sides: make([]Side, len(in))}
 	for i := range in {
 		d.Sides[i] = in[i].clone()
+		d.Sides[i].newcomer = in[i].Base == nil
 	}
 	for i := range d.Sides {
 		if d.Sides[i].Presence == Unread {

@@ -93,7 +93,7 @@ func conflicts(sides []plan.Side) map[string]bool {
 	out := map[string]bool{}
 	for _, s := range sides {
 		for n, st := range s.States {
-			out[n] = out[n] || st.State == plan.StateConflict || st.State == plan.StateSuspended
+			out[n] = out[n] || st.State == plan.StateConflict
 		}
 	}
 	return out

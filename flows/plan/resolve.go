@@ -64,13 +64,15 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		// the intent is dropped and the change is still pending.
 		if s.Intent.Acked {
 			s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
+		} else {
+			keepPending(r, e, s, sides)
 		}
 	case s.Intent.Create && n == "":
 		// Created without the value: the vendor dropped it.
 		s.setBase(r, n)
 		s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
 		settle(rules, r, e, s.System, sides)
-	case s.Ours && e.W != "":
+	case s.Ours && e.W != "" && !s.Late[r.Name]:
 		// The vendor keeps its own form of what we wrote; that form is the base
 		// of this side (F26), and the inequality is shown.
 		s.setBase(r, n)
@@ -83,6 +85,24 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		settle(rules, r, e, s.System, sides)
 	}
 	return true
+}
+
+// keepPending sees to it that a decision whose write never happened is made
+// again. A source that has a base differs from it, or the written side is new;
+// a source that has none starts from what the written side held.
+func keepPending(r Row, e IntentEntry, s *Side, sides []Side) {
+	at := slices.IndexFunc(sides, func(o Side) bool { return o.System == e.From })
+	if at < 0 {
+		return
+	}
+	if b, known := sides[at].Base[r.Name]; known && !b.Never {
+		return
+	}
+	for _, o := range []*Side{s, &sides[at]} {
+		if b, known := o.Base[r.Name]; !known || b.Never {
+			o.setBase(r, e.O)
+		}
+	}
 }
 
 type refusedDetail struct {

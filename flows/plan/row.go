@@ -8,6 +8,7 @@ type view struct {
 	hasBase bool // agreed before, under the row's present definition
 	stale   bool // agreed before, but not on this row as it is defined now
 	changed bool
+	late    bool // differs from its base by a late write of ours
 	fresh   bool // never agreed with anybody
 }
 
@@ -32,6 +33,11 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 		if note.Reason == ReasonAsk {
 			return note, true
 		}
+		if allEqual(views) { // whatever was to be told about the row is over
+			for _, v := range views {
+				v.side.clearState(r.Name)
+			}
+		}
 		// Nothing changed. Sides that have no record yet still want the row.
 		winner = views[0]
 		for _, s := range creating {
@@ -39,7 +45,7 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 		}
 		return Note{}, false
 	}
-	if fight(r, views, winner) {
+	if note.Reason != ReasonRepair && fight(r, views, winner) {
 		return Note{Row: r.Name, Reason: ReasonFrozen, From: winner.side.System}, true
 	}
 	pending := false
@@ -92,13 +98,14 @@ func viewRow(rules Rules, r Row, sides []Side) (views []view, creating []*Side) 
 		v := view{side: s, value: n}
 		b, known := s.Base[r.Name]
 		switch {
-		case s.Base == nil, known && b.Never && b.R == r.Rev:
+		case !known && s.newcomer, known && b.Never && b.R == r.Rev:
 			v.fresh = true
 		case !known || b.R != r.Rev:
 			v.stale = true
 		default:
 			v.hasBase, v.base = true, b
-			v.changed = n != b.V && !rules.Silent[s.System]
+			v.late = n != b.V && s.Late[r.Name]
+			v.changed = n != b.V && !v.late && !rules.Silent[s.System]
 		}
 		views = append(views, v)
 	}
@@ -141,7 +148,7 @@ func choose(r Row, views []view) (view, Note, bool) {
 	contenders, unsettled := contend(views)
 	if len(contenders) == 0 {
 		if !unsettled {
-			return view{}, Note{}, false
+			return repair(r, views)
 		}
 		// A side that never agreed shows nothing; it gets what the others agreed on.
 		for _, v := range views {
@@ -168,11 +175,27 @@ func choose(r Row, views []view) (view, Note, bool) {
 	return w, Note{Row: r.Name, Reason: ReasonPolicy, From: w.side.System}, true
 }
 
+// repair writes a late write of ours over with what the other sides agreed on
+// since. decided is false where none came late.
+func repair(r Row, views []view) (view, Note, bool) {
+	late, settled := false, -1
+	for i, v := range views {
+		late = late || v.late
+		if v.hasBase && !v.late && settled < 0 {
+			settled = i
+		}
+	}
+	if !late || settled < 0 {
+		return view{}, Note{}, false
+	}
+	return views[settled], Note{Row: r.Name, Reason: ReasonRepair, From: views[settled].side.System}, true
+}
+
 // chooseOneWay: only the source decides; a target that strayed is put back.
 func chooseOneWay(r Row, views []view) (view, Note, bool) {
 	moved := false
 	for _, v := range views {
-		moved = moved || v.changed || v.fresh || v.stale
+		moved = moved || v.changed || v.fresh || v.stale || v.late
 	}
 	for _, v := range views {
 		if v.side.System == r.From {

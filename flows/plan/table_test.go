@@ -219,3 +219,43 @@ func TestMostlyBlankedRecordTripsTheGuard(t *testing.T) {
 		}
 	}
 }
+
+func TestLateWriteOfOursIsWrittenOver(t *testing.T) {
+	rules := rulesOf(plan.Policy{Mode: plan.ModeSystem, System: "a"}, "")
+	sides := []plan.Side{tableSide("a", "", [2]string{"2", "2"}), tableSide("b", "", [2]string{"2", "1"})}
+	if d := plan.Decide(rules, sides); fieldOf(d, "a", "f") != "1" {
+		t.Fatalf("an edit does not flow: %v", d.Writes)
+	}
+	sides[1].Late = map[string]bool{"f": true}
+	d := plan.Decide(rules, sides)
+	if fieldOf(d, "b", "f") != "2" || fieldOf(d, "a", "f") != "<nothing>" {
+		t.Fatalf("writes %v, want the agreed value back on b and nothing on a", d.Writes)
+	}
+}
+
+func TestLateWriteIsNotTheVendorsForm(t *testing.T) {
+	rules := rulesOf(plan.Policy{Mode: plan.ModeSystem, System: "a"}, "")
+	sides := []plan.Side{tableSide("a", "", [2]string{"", "2"}), tableSide("b", "", [2]string{"", ""})}
+	d := plan.Decide(rules, sides)
+	d.Sides[1].Intent = &plan.Intent{Acked: true, Fields: d.Writes[0].Fields}
+	d.Sides[1].Values = map[string]string{"f": "1"} // an older write of ours landed after the newer one
+	d.Sides[1].Ours, d.Sides[1].Late = true, map[string]bool{"f": true}
+	if d = plan.Decide(rules, d.Sides); fieldOf(d, "b", "f") != "2" {
+		t.Fatalf("writes %v, want the newer value again", d.Writes)
+	}
+}
+
+func TestConflictThatPeopleSettleAlikeIsOver(t *testing.T) {
+	rules := rulesOf(plan.Policy{Mode: plan.ModeAsk}, "")
+	d := plan.Decide(rules, []plan.Side{tableSide("a", "", [2]string{"", "1"}), tableSide("b", "", [2]string{"", "2"})})
+	if d.Sides[0].States["f"].State != plan.StateConflict {
+		t.Fatalf("states %v, want a conflict", d.Sides[0].States)
+	}
+	for i := range d.Sides {
+		d.Sides[i].Values = map[string]string{"f": ""}
+	}
+	d = plan.Decide(rules, d.Sides)
+	if len(d.Sides[0].States)+len(d.Sides[1].States) > 0 {
+		t.Fatalf("states %v %v, want none: both are back where they agreed", d.Sides[0].States, d.Sides[1].States)
+	}
+}

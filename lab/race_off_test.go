@@ -1,0 +1,6 @@
+//go:build !race
+
+package lab
+
+// defaultSeeds is what a merge plays.
+const defaultSeeds = 1000
