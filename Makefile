@@ -4,9 +4,11 @@ GO      ?= go
 # golangci-lint is fetched by `make lint` alone; nothing else needs it.
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 FUZZFOR ?= 30s
+SEEDS   ?= 1000
+FROM    ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once build test setup check lint bench fuzz clean
+.PHONY: help run demo-once build test lab setup check lint bench fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,8 +22,12 @@ demo-once: ## play the demo's story once and check every claim
 build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/syncd ./cmd/syncd
 
-test: setup check ## everything: format, vet, import laws, unit, store, end-to-end and kill tests
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m ./...
+test: setup check ## everything: format, vet, import laws, unit, store, end-to-end and kill tests, the lab
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m $$($(GO) list ./... | grep -v /lab$$)
+	$(GO) test -count=1 -timeout 14m ./lab
+
+lab: ## the deterministic simulator: SEEDS seeds of the real engine in virtual time
+	$(GO) test -count=1 -timeout 0 -v -run TestSeeds ./lab -seeds $(SEEDS) -from $(FROM)
 
 setup: ## install what the tests need: a C compiler for -race, and PostgreSQL
 	@./.ci/setup

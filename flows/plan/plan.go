@@ -79,6 +79,12 @@ type IntentEntry struct {
 	From string `json:"from,omitempty"`
 	V    string `json:"v,omitempty"`
 	O    string `json:"o,omitempty"`
+	// B and F are the bases of the written side and of the side it came from when
+	// it was decided, nil where there was none. An earlier write may have been
+	// found confirmed in the same step, and a crash loses what was found: if this
+	// write proves not to have happened, they are put back.
+	B *string `json:"b,omitempty"`
+	F *string `json:"f,omitempty"`
 }
 
 // Intent is an open write. Acked: the vendor said that it was applied.

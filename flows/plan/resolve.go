@@ -62,6 +62,7 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		// Not applied. If the vendor said it was, it refuses the value: pushed
 		// again only when the value to push is another one (F29). If it did not,
 		// the intent is dropped and the change is still pending.
+		putBack(r, e, s, sides)
 		if s.Intent.Acked {
 			s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
 		} else {
@@ -85,6 +86,16 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		settle(rules, r, e, s.System, sides)
 	}
 	return true
+}
+
+// putBack restores the bases that a write which never happened was decided on.
+func putBack(r Row, e IntentEntry, s *Side, sides []Side) {
+	if e.B != nil {
+		s.setBase(r, *e.B)
+	}
+	if at := slices.IndexFunc(sides, func(o Side) bool { return o.System == e.From }); at >= 0 && e.F != nil {
+		sides[at].setBase(r, *e.F)
+	}
 }
 
 // keepPending sees to it that a decision whose write never happened is made

@@ -62,7 +62,7 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 		}
 		pending = true
 		v.side.clearState(r.Name)
-		put(v.side.System, r.Name, IntentEntry{W: winner.value, From: winner.side.System, V: winner.value, O: v.value})
+		put(v.side.System, r.Name, IntentEntry{W: winner.value, From: winner.side.System, V: winner.value, O: v.value, B: v.agreed(), F: winner.agreed()})
 	}
 	for _, s := range creating {
 		pending = true
@@ -70,6 +70,14 @@ func decideRow(rules Rules, r Row, sides []Side, put func(system, name string, e
 	}
 	agree(r, views, winner, pending)
 	return note, true
+}
+
+// agreed is the base of a view, nil if it has none.
+func (v view) agreed() *string {
+	if !v.hasBase {
+		return nil
+	}
+	return &v.base.V
 }
 
 // viewRow gathers the sides that have the row, and those that will once they

@@ -259,3 +259,20 @@ func TestConflictThatPeopleSettleAlikeIsOver(t *testing.T) {
 		t.Fatalf("states %v %v, want none: both are back where they agreed", d.Sides[0].States, d.Sides[1].States)
 	}
 }
+
+// A write is found confirmed and the next one decided in one step; the process
+// dies with the second intent on record and the first one's conclusion lost.
+func TestWriteThatNeverHappenedLosesNoEdit(t *testing.T) {
+	rules := rulesOf(plan.Policy{Mode: plan.ModeNewest, System: "b"}, "")
+	stored := []plan.Side{tableSide("a", "", [2]string{"1", "3"}), tableSide("b", "b", [2]string{"1", "2"})}
+	stored[1].Intent = &plan.Intent{Acked: true, Fields: map[string]plan.IntentEntry{"f": {W: "2", From: "a", V: "2", O: "1"}}}
+	d := plan.Decide(rules, stored) // b holds 2: confirmed; a was edited to 3 since
+	if fieldOf(d, "b", "f") != "3" {
+		t.Fatalf("writes %v, want 3 to b", d.Writes)
+	}
+	stored[1].Intent = &plan.Intent{Fields: d.Writes[0].Fields} // committed, then the process died
+	stored[0].Values = map[string]string{"f": "4"}              // edited once more
+	if d = plan.Decide(rules, stored); fieldOf(d, "b", "f") != "4" || fieldOf(d, "a", "f") != "<nothing>" {
+		t.Fatalf("writes %v, want 4 to b and a's edit kept", d.Writes)
+	}
+}
