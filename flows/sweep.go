@@ -20,8 +20,16 @@ import (
 // brought (CORRECTNESS F16).
 const kindChanged = "changed"
 
-// sweepLease is how long a page may take before another replica takes over.
-const sweepLease = 2 * time.Minute
+// sweepLease is how long a page may take before another replica takes over: a
+// call's time-out and a margin.
+const sweepLease = 45 * time.Second
+
+// busyRetry is when a sweep is tried again, for the first minute after a start,
+// if the cursor is taken: it may be that of a process that was killed.
+const busyRetry = 15 * time.Second
+
+// errSweepBusy says that another replica, or a dead one, holds the cursor.
+var errSweepBusy = errors.New("another replica is sweeping")
 
 // position is a changed-sweep's place. Since is where the pass began; High is
 // the newest change seen in it and becomes the next pass's beginning, less the
@@ -49,11 +57,15 @@ func (e *Engine) sweeps() []place {
 // sweepLoop sweeps at start and then every SweepEvery.
 func (e *Engine) sweepLoop(ctx context.Context, p place) {
 	every := max(time.Second, e.systems[p.system].SweepEvery)
-	for {
+	for sweeps := 0; ; sweeps++ {
 		wait := every + e.between(0, every/10)
 		if e.suspended(p.system) > 0 {
 			wait = max(time.Second, e.suspended(p.system))
-		} else if err := e.Sweep(ctx, p.system, p.object); err != nil && ctx.Err() == nil {
+		} else if err := e.Sweep(ctx, p.system, p.object); errors.Is(err, errSweepBusy) {
+			if time.Duration(sweeps)*busyRetry <= sweepLease {
+				wait = min(wait, busyRetry)
+			}
+		} else if err != nil && ctx.Err() == nil {
 			e.Logger.Warn("a sweep ended early; the next one goes on from the same place", "event", "sweep.failed", "system", p.system, "object", p.object, "error", err)
 			wait = min(wait, 10*time.Second)
 		}
@@ -74,7 +86,7 @@ func (e *Engine) Sweep(ctx context.Context, system, object string) error {
 		return fmt.Errorf("take the sweep cursor of %s %s: %w", system, object, err)
 	}
 	if !ok {
-		return nil // another replica is at it
+		return errSweepBusy
 	}
 	ref := store.CursorRef{System: system, Object: object, Kind: kindChanged, Epoch: cur.Epoch}
 	err = e.pass(ratelimit.WithLane(ctx, ratelimit.Sweep), p, ref, cur)

@@ -56,6 +56,10 @@ func TestSeeds(t *testing.T) {
 	calm.Calm = true
 	quiet, wrong := playMany(t, calm, *flagFrom, max(1, *flagSeeds/20))
 	failed = append(failed, wrong...)
+	failed, late := apart(failed)
+	if most := 1 + total.Edits/editsPerLate; late > most {
+		t.Errorf("%d edits were lost to late writes of ours, want at most %d of %d", late, most, total.Edits)
+	}
 	for i, r := range failed {
 		if i < 10 {
 			report(t, r)
@@ -71,6 +75,24 @@ func TestSeeds(t *testing.T) {
 	if w := perChange(quiet.FieldWrites, quiet); w > 1.1 {
 		t.Errorf("writes per change %.3f, want at most 1.1", w)
 	}
+}
+
+// editsPerLate bounds what is known and not mended: an edit that loses to a
+// write of ours which landed minutes late, after several crashes in a row, in a
+// vendor without compare-and-set. TESTING I5 counts these apart; every one is
+// in lost_edits.
+const editsPerLate = 10_000
+
+// apart sorts out the seeds that fail by such late writes alone.
+func apart(failed []Result) (rest []Result, late int) {
+	for _, r := range failed {
+		if slices.ContainsFunc(r.Violations, func(v Violation) bool { return v.Invariant != "I5late" }) {
+			rest = append(rest, r)
+		} else {
+			late += len(r.Violations)
+		}
+	}
+	return rest, late
 }
 
 func perChange(n int, s Stats) float64 { return float64(n) / float64(max(1, s.Edits)) }

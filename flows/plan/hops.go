@@ -13,7 +13,7 @@ const mostReversals = 2
 // fight freezes a row that would change its direction once too often: the sides
 // that differ keep what they hold until a person makes them equal.
 func fight(r Row, views []view, winner view) bool {
-	if reversals(r, views, winner.side.System) <= mostReversals {
+	if allEqual(views) || reversals(r, views, winner.side.System) <= mostReversals {
 		return false
 	}
 	for _, v := range views {
