@@ -109,7 +109,8 @@ func (d *Daemon) probe(ctx context.Context) (map[string]connectors.System, error
 	return infos, errors.Join(problems...)
 }
 
-// advice says what to do about a system that cannot be started.
+// advice says what to do about a system that cannot be started. The vendor's
+// words may be logged here: no record is touched before the start.
 func advice(err error) string {
 	var e *connectors.Error
 	said := ""

@@ -1,6 +1,8 @@
 // Package ops is the daemon's listener for machines: liveness, readiness,
 // metrics and a status page in JSON. It belongs on a loopback address
-// (SECURITY S13). It changes nothing and shows no values of records.
+// (SECURITY S13). It changes nothing. Metrics hold no values of records; the
+// status page shows why a record waits in the vendor's own words, which may
+// quote one.
 package ops
 
 import (

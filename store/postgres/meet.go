@@ -24,7 +24,8 @@ ON CONFLICT DO NOTHING`
 	sqlLockMetMember = `SELECT m.system FROM member m WHERE m.identity_id=$1::text::uuid AND m.system=$2
 FOR NO KEY UPDATE SKIP LOCKED`
 
-	sqlJoinBind = `UPDATE member m SET record_id=$4, state='active', birth=COALESCE($5, m.birth), last_seen=clock_timestamp()
+	sqlJoinBind = `UPDATE member m SET record_id=$4, state='active', birth=COALESCE($5, m.birth), last_seen=clock_timestamp(),
+  base=NULL, intent=NULL
 WHERE m.identity_id=$1::text::uuid AND m.system=$2 AND m.object=$3 AND m.record_id IS NULL AND m.sent_at IS NULL
   AND m.state IN ('creating','parked')
   AND NOT EXISTS (SELECT 1 FROM member o WHERE o.system=m.system AND o.object=m.object AND o.record_id=$4

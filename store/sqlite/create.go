@@ -90,7 +90,7 @@ const (
 	// A record that joins takes the token of the identity: all its members have the same.
 	sqlJoin = `INSERT INTO member (identity_id, system, object, record_id, state, token, birth, first_seen, last_seen, created_by)
 VALUES (?1, ?2, ?3, ?4, 'active', (SELECT token FROM member WHERE identity_id=?1 AND token IS NOT NULL LIMIT 1), ?5, ?6, ?6, ?7)`
-	sqlJoinUnsent = `UPDATE member SET object=?3, record_id=?4, state='active', birth=?5, last_seen=?6 WHERE identity_id=?1 AND system=?2`
+	sqlJoinUnsent = `UPDATE member SET object=?3, record_id=?4, state='active', birth=?5, last_seen=?6, base=NULL, intent=NULL WHERE identity_id=?1 AND system=?2`
 	sqlShare      = `UPDATE match_key SET shared=1 WHERE link=?1 AND kind=?2 AND value=?3`
 )
 

@@ -14,6 +14,7 @@ var claimLaws = []law{
 	{"RecordBelongsToOneIdentity", recordBelongsToOneIdentity},
 	{"SameKeyJoinsWhereTheSystemIsMissing", sameKeyJoinsWhereTheSystemIsMissing},
 	{"SameKeyJoinsAnUnsentCreate", sameKeyJoinsAnUnsentCreate},
+	{"JoinForgetsATakenBackBody", joinForgetsATakenBackBody},
 	{"SameKeyWaitsForASentCreate", sameKeyWaitsForASentCreate},
 	{"SameKeyInOneSystemIsShared", sameKeyInOneSystemIsShared},
 	{"KeysOfOneCallMeet", keysOfOneCallMeet},
@@ -108,6 +109,17 @@ func sameKeyJoinsAnUnsentCreate(e *env) {
 	if e.intendCreate(l, 0) {
 		e.t.Fatal("a create was intended for a member that has its record")
 	}
+}
+
+// The body of a create that was taken back must not confirm a stranger's record.
+func joinForgetsATakenBackBody(e *env) {
+	l := e.born(1, mail)
+	e.equal("intended", e.intendCreate(l, 0), true)
+	e.ok(e.TakeBack(e.ctx, []store.SendRef{{IdentityID: l.ID, System: erp, Sends: 1}}))
+	e.joined(e.claimIdentities(newFrom(2, erp, partners, "E9", mail))[0], 2, store.VerdictJoined, l.ID)
+	m := e.member(l.ID, erp)
+	e.wantState(m, mapping.MemberActive, "E9")
+	e.equal("what is left of the create's body", string(m.Intent), "")
 }
 
 func sameKeyWaitsForASentCreate(e *env) {
