@@ -23,8 +23,9 @@ build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/syncd ./cmd/syncd
 
 test: setup check ## everything: format, vet, import laws, unit, store, end-to-end and kill tests, the lab
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m $$($(GO) list ./... | grep -vE '/(lab|e2e)$$')
+	CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 14m $$($(GO) list ./... | grep -vE '/(lab|e2e)$$')
 	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m ./e2e
+	$(GO) test -count=1 -timeout 14m -run 'Step|Interleaved|Pause|Crash' ./flows
 	$(GO) test -count=1 -timeout 14m -v ./lab
 
 lab: ## the deterministic simulator: SEEDS seeds of the real engine in virtual time

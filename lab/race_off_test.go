@@ -3,4 +3,4 @@
 package lab
 
 // defaultSeeds is what a merge plays.
-const defaultSeeds = 1000
+const defaultSeeds = 500
