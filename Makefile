@@ -6,6 +6,9 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 FUZZFOR ?= 30s
 SEEDS   ?= 1000
 FROM    ?= 0
+# Tests that replay a scene once per step: many runs of one thread, where the
+# race detector finds nothing and takes ten times as long.
+REPLAYS := 'AnyStep|AnyAnswer|Interleaved|BeyondTheLease'
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-once build test lab setup check lint bench fuzz clean
@@ -23,9 +26,10 @@ build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/syncd ./cmd/syncd
 
 test: setup check ## everything: format, vet, import laws, unit, store, end-to-end and kill tests, the lab
-	CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 14m $$($(GO) list ./... | grep -vE '/(lab|e2e)$$')
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m $$($(GO) list ./... | grep -vE '/(lab|e2e|flows)$$')
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m -skip $(REPLAYS) ./flows
+	$(GO) test -count=1 -timeout 14m -run $(REPLAYS) ./flows
 	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 14m ./e2e
-	$(GO) test -count=1 -timeout 14m -run 'Step|Interleaved|Pause|Crash' ./flows
 	$(GO) test -count=1 -timeout 14m -v ./lab
 
 lab: ## the deterministic simulator: SEEDS seeds of the real engine in virtual time
