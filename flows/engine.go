@@ -52,7 +52,6 @@ type System struct {
 	Info       connectors.System
 	Pacer      Pacer
 	SweepEvery time.Duration
-	InFlight   int // batches at once per queue; 0 means 1
 }
 
 // Options make an Engine.

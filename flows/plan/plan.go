@@ -48,9 +48,6 @@ func (r Row) has(system string) bool { return slices.Contains(r.Systems, system)
 // mayChange says whether the row may be written on this side.
 func (r Row) mayChange(system string) bool { return r.From == "" || r.From != system }
 
-// mayDecide says whether a change on this side counts.
-func (r Row) mayDecide(system string) bool { return r.From == "" || r.From == system }
-
 // Rules are a link's rows and where writing is allowed.
 type Rules struct {
 	Rows     []Row
