@@ -50,6 +50,7 @@ type Store struct {
 	SQLite   string        `yaml:"sqlite"`   // path; default syncd.db if there is no Postgres
 	Postgres secret.Secret `yaml:"postgres"` // connection URL
 	Lease    time.Duration `yaml:"lease"`    // how long a dead replica's work waits; default 60s
+	Keep     Keep          `yaml:"keep"`
 }
 
 // Log is what is logged, and how.
@@ -216,7 +217,7 @@ func Parse(name string, data []byte, o Options) (*Config, error) {
 		secrets: secret.Source{Env: o.Env, ReadFile: o.ReadFile, Dir: filepath.Dir(name)},
 		keys:    map[string]*yaml.Node{}, vals: map[string]*yaml.Node{}, faulty: map[string]bool{},
 	}
-	c := &Config{}
+	c := &Config{Store: Store{Keep: Keep{DefaultKeepDeliveries, DefaultKeepHistory, DefaultKeepTrash}}}
 	if root := d.parse(data); root != nil {
 		d.config(root, c)
 	}

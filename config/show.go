@@ -39,7 +39,11 @@ func (c *Config) Show() ([]byte, error) {
 	} else {
 		store.add("postgres", word(c.Store.Postgres.String()))
 	}
-	root.add("store", store.add("lease", word(c.Store.Lease.String())))
+	root.add("store", store.add("lease", word(c.Store.Lease.String())).
+		add("keep", flow(object().
+			add("deliveries", word(c.Store.Keep.Deliveries.String())).
+			add("history", word(c.Store.Keep.History.String())).
+			add("trash", word(c.Store.Keep.Trash.String())))))
 	root.add("log", object().add("level", word(c.Log.Level)).add("format", word(c.Log.Format)))
 	systems := object()
 	for _, s := range c.Systems {

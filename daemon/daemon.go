@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,7 @@ type Store interface {
 	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
 	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
 	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
+	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
 	Close() error
 }
 
@@ -201,6 +203,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer stopOps()
 	go func() { errs <- named("ops listener", d.ops.Serve(opsCtx, d.opsDoor)) }()
 	go func() { errs <- named("flows", d.runFlows(ctx)) }()
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { d.prune(ctx) })
 	d.Logger.Info("syncd is up", "event", "daemon.up", "webhooks", d.hooks.Addr().String(), "ops", d.opsDoor.Addr().String(),
 		"owner", d.Owner, "config_rev", d.Config.Rev, "version", Version())
 	var first error
@@ -211,6 +215,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 		stop(err)
 	}
+	upkeep.Wait()
 	stopOps()
 	first = errors.Join(first, <-errs, d.Close())
 	d.Logger.Info("syncd is down", "event", "daemon.down", "clean", first == nil)

@@ -29,6 +29,7 @@ type metrics struct {
 	lastEvent *prometheus.GaugeVec
 	swept     *prometheus.CounterVec
 	found     *prometheus.CounterVec
+	pruned    *prometheus.CounterVec
 	now       func() time.Time
 }
 
@@ -57,6 +58,7 @@ func newMetrics(reg *prometheus.Registry, now func() time.Time) *metrics {
 		waited:    counter("syncd_budget_wait_seconds_total", "Time that calls waited for the rate limit.", "system", "lane"),
 		throttled: counter("syncd_throttled_total", "Answers that said: too many calls.", "system"),
 		authOK:    gauge("syncd_system_auth_ok", "1 while the system takes our credential.", "system"),
+		pruned:    counter("syncd_pruned_rows_total", "Rows of old evidence that were deleted.", "kind"),
 		lastEvent: gauge("syncd_system_last_sweep_timestamp_seconds", "When a sweep last finished a page.", "system", "object"),
 		swept:     counter("syncd_sweep_records_total", "Records that sweeps looked at.", "system", "object"),
 		found:     counter("syncd_sweep_hints_total", "Records that sweeps found in a state not seen before.", "system", "object"),
@@ -177,4 +179,10 @@ func (c *queueCollector) Collect(out chan<- prometheus.Metric) {
 		}
 		out <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, age, s.System, s.Object, lane)
 	}
+}
+
+func (m *metrics) prunedRows(p store.Pruned) {
+	m.pruned.WithLabelValues("deliveries").Add(float64(p.Deliveries))
+	m.pruned.WithLabelValues("history").Add(float64(p.History))
+	m.pruned.WithLabelValues("trash").Add(float64(p.Trash))
 }

@@ -27,7 +27,7 @@ import (
 
 // schemaVersion is what this build understands; a database that needs more
 // says so in installation.schema_min (F49).
-const schemaVersion = 1
+const schemaVersion = 2
 
 // defaultBusy is how long a connection waits for a lock of the database.
 const defaultBusy = 5 * time.Second

@@ -70,6 +70,10 @@ type Store interface {
 	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error
 	Holds(ctx context.Context) ([]store.Hold, error)
 
+	// Prune deletes evidence that is older than its age, at most so many rows of
+	// each kind a call, oldest first. What the flows decide by stays.
+	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
+
 	// What people and tests look at.
 	Queues(ctx context.Context) ([]store.QueueStat, error)
 	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)
