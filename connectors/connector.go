@@ -31,8 +31,9 @@ type Connector interface {
 	// Sighting per asked id in the order asked. An id that the answer leaves
 	// out is SightMissing: not seen, which is not "deleted".
 	Read(ctx context.Context, object string, ids, fields []string) ([]Sighting, error)
-	// Find looks records up by the exact value of one field, archived ones
-	// included where the vendor can. At most Object.ReadBatch values a call.
+	// Find looks records up by the value of one field, archived ones included
+	// where the vendor can. At most Object.ReadBatch values a call. It may find
+	// more than was asked for (other capitals); who asks compares.
 	Find(ctx context.Context, object string, by Lookup, fields []string) ([]Record, error)
 	// List pages through what changed at or after a point in time, oldest
 	// first as far as the vendor can; see Query.

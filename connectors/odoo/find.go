@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"syncd/connectors"
 )
@@ -18,7 +19,8 @@ const (
 // externalIDs is the model that holds external ids (vendors/odoo.md 7).
 const externalIDs = "ir.model.data"
 
-// Find looks records up by the exact value of a field, archived ones included.
+// Find looks records up by the value of a field, archived ones included; e-mail
+// addresses whatever their case.
 // By the token field it looks for external ids first; each record found so
 // carries the token that was asked for, also where a merge made it point to a
 // record with a token of its own (vendors/odoo.md 7, 10).
@@ -50,13 +52,13 @@ func (c *Client) findField(ctx context.Context, object, name string, values, fie
 	if t != nil {
 		return nil, t
 	}
-	keys := domainValues(s, name, values)
-	if len(keys) == 0 {
+	terms := lookup(s, name, values)
+	if len(terms) == 0 {
 		return nil, nil
 	}
 	var out []connectors.Record
 	for after := int64(0); ; {
-		domain := []any{[]any{name, "in", keys}, []any{fieldID, ">", after}}
+		domain := append(slices.Clone(terms), []any{fieldID, ">", after})
 		rows, t := c.rows(ctx, searchRead(object, domain, c.wanted(s, fields), "id asc", findPage))
 		if t != nil {
 			return nil, t
@@ -75,6 +77,46 @@ func (c *Client) findField(ctx context.Context, object, name string, values, fie
 				said: fmt.Sprintf("more than %d records hold the values looked for: the field is no key", findMost)}
 		}
 	}
+}
+
+// lookup gives the terms of a domain that finds the holders of values, none if
+// no record can hold any. E-mail addresses are found however they are spelt, for
+// people type capitals: by the normalised copy that Odoo's mail module keeps and
+// indexes, else by a comparison that ignores case. The caller compares again.
+func lookup(s schema, name string, values []string) []any {
+	keys := domainValues(s, name, values)
+	if len(keys) == 0 {
+		return nil
+	}
+	exact := []any{name, "in", keys}
+	if !isEmail(s, name) {
+		return []any{exact}
+	}
+	lower := make([]string, len(values))
+	for i, v := range values {
+		lower[i] = strings.ToLower(v)
+	}
+	if _, kept := s[name+normalized]; kept {
+		return []any{"|", exact, []any{name + normalized, "in", lower}}
+	}
+	var terms []any
+	for range len(values) - 1 {
+		terms = append(terms, "|")
+	}
+	for _, v := range lower {
+		terms = append(terms, []any{name, "=ilike", likeEscape.Replace(v)})
+	}
+	return terms
+}
+
+// normalized ends the name of the copy of an address that Odoo keeps.
+const normalized = "_normalized"
+
+// likeEscape takes the wildcards of =ilike for themselves (vendors/odoo.md 4).
+var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+func isEmail(s schema, name string) bool {
+	return strings.HasPrefix(name, "email") && s[name].kind == typeChar
 }
 
 // domainValues gives the values of a look-up as the field's type has them; one

@@ -120,7 +120,8 @@ func TestFindAsksByType(t *testing.T) {
 		value string
 		want  string
 	}{
-		{"email", "a@x.example", `["email","in",["a@x.example"]]`},
+		{"email", "Ann_B@x.example", `["email","=ilike","ann\\_b@x.example"]`},
+		{"vat", "CZ1", `["vat","in",["CZ1"]]`},
 		{"id", "5", `["id","in",[5]]`},
 		{"parent_id", "5", `["parent_id","in",[5]]`},
 		{"color", "3", `["color","in",[3]]`},
