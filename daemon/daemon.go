@@ -157,7 +157,7 @@ func (d *Daemon) build() error {
 		return fmt.Errorf("listen for webhooks (server.webhooks.listen): %w", err)
 	}
 	if d.opsDoor, err = net.Listen("tcp", d.Config.Server.Ops.Listen); err != nil {
-		return fmt.Errorf("listen for ops (server.ops.listen): %w", errors.Join(err, d.hooks.Close()))
+		return fmt.Errorf("listen for ops (server.ops.listen): %w", err)
 	}
 	return nil
 }
@@ -231,10 +231,18 @@ func named(what string, err error) error {
 
 // Close releases what New opened; Run does it by itself.
 func (d *Daemon) Close() error {
-	if d.store == nil {
-		return nil
+	var errs []error
+	for _, l := range []net.Listener{d.hooks, d.opsDoor} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // the server that ran on it has closed it
+			errs = append(errs, err)
+		}
 	}
-	err := d.store.Close()
-	d.store = nil
-	return err
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+		d.store = nil
+	}
+	return errors.Join(errs...)
 }

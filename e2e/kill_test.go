@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -171,9 +170,7 @@ func (w *world) viewAtRest() {
 	if against := mapped(d, w); against != "" {
 		w.t.Error(against)
 	}
-	ended, stop := context.WithCancel(context.Background())
-	stop()
-	if err := d.Run(ended); err != nil {
+	if err := d.Close(); err != nil {
 		w.t.Errorf("close the store: %v", err)
 	}
 }
