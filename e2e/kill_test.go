@@ -15,8 +15,8 @@ const (
 	// shortLease is the shortest that a configuration may have.
 	shortLease = 10 * time.Second
 	// killPatience is how long it may take until nothing of the dead is left: a
-	// sweep that was killed holds its cursor for two minutes.
-	killPatience = 150 * time.Second
+	// sweep that was killed holds its cursor for three quarters of a minute.
+	killPatience = time.Minute
 )
 
 // TestKillNineInTheMiddle: the real binary is killed ten times at random while
