@@ -36,6 +36,7 @@ var layers = [][]string{
 	{"connectors/wire"},
 	{"connectors", "fields", "secret", "store"},
 	{"mapping"},
+	{"failpoint"},
 }
 
 // Two layers are finer than the picture in ARCHITECTURE.md, so that no import

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"syncd/failpoint"
 	"syncd/flows/plan"
 	"syncd/ratelimit"
 	"syncd/store"
@@ -46,6 +47,7 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 	if len(claimed) == 0 {
 		return 0, nil
 	}
+	failpoint.Hit("after_claim")
 	b := &batch{Engine: e, queue: q, place: p, started: began}
 	b.adopt(claimed)
 	b.beat = e.startHeartbeat(ratelimit.WithLane(ctx, laneOfCalls[q.Lane]), began, b)

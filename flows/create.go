@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"syncd/connectors"
+	"syncd/failpoint"
 	"syncd/flows/plan"
 	"syncd/store"
 )
@@ -121,7 +122,9 @@ func (b *batch) bind(ctx context.Context, at place, list []*send, answers map[*s
 			bindings[i].Confirm = b.confirmHint(s, r.RecordID)
 		}
 	}
+	failpoint.Hit("before_bind")
 	bound, err := b.bindWithPatience(ctx, bindings)
+	failpoint.Hit("after_bind")
 	if err != nil {
 		for _, s := range list {
 			b.endUnit(s.unit, "store", b.storeTrouble(s.unit.rows[0], err))

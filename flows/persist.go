@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"syncd/failpoint"
 	"syncd/flows/plan"
 	"syncd/mapping"
 	"syncd/store"
@@ -56,6 +57,7 @@ func (b *batch) persist(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("persist %d rows of %s %s: %w", len(b.rows), b.place.system, b.place.object, err)
 	}
+	failpoint.Hit("mid_complete")
 	b.report(done)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"syncd/connectors"
+	"syncd/failpoint"
 	"syncd/ratelimit"
 	"syncd/store"
 )
@@ -136,6 +137,7 @@ func (e *Engine) pass(ctx context.Context, p place, ref store.CursorRef, cur sto
 		if pos.Cursor = page.Next; last {
 			pos = e.nextPass(p, pos)
 		}
+		failpoint.Hit("mid_sweep_page")
 		n, err := e.Store.CommitSweep(ctx, store.SweepPage{
 			CursorRef: ref, Rows: rows, Lane: store.LaneSweep, Cause: "sweep", Pos: encode(pos),
 		}, sweepLease)

@@ -8,6 +8,7 @@ import (
 
 	"syncd/connectors"
 	"syncd/connectors/wire"
+	"syncd/failpoint"
 	"syncd/flows/plan"
 	"syncd/store"
 )
@@ -157,6 +158,7 @@ func (b *batch) call(ctx context.Context, at place, op connectors.Op, writes []c
 	ctx, cancel := context.WithTimeout(ctx, b.callTimeout())
 	defer cancel()
 	results := b.systems[at.system].Conn.Write(ctx, at.object, op, writes)
+	failpoint.Hit("after_wire")
 	b.beat.progress()
 	healthy := false
 	for _, r := range results {
@@ -253,6 +255,7 @@ func (b *batch) admitted(list []*send, ok []string, err error) []*send {
 		}
 		return nil
 	}
+	failpoint.Hit("after_intent")
 	granted := map[string]bool{}
 	for _, id := range ok {
 		granted[id] = true

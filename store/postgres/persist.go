@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"syncd/failpoint"
 	"syncd/store"
 )
 
@@ -106,6 +107,7 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 			return out, err
 		}
 		err = s.finish(ctx, tx, p, *rows, held, &out)
+		failpoint.Hit("mid_persist")
 		return out, err
 	})
 }

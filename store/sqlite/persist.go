@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"syncd/failpoint"
 	"syncd/store"
 )
 
@@ -24,6 +25,7 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 				return err
 			}
 		}
+		failpoint.Hit("mid_persist")
 		return nil
 	})
 	if err != nil {
