@@ -6,12 +6,15 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 FUZZFOR ?= 30s
 SEEDS   ?= 1000
 FROM    ?= 0
+# The kill lab: hits per store, and the seed of their schedule.
+N       ?= 200
+SEED    ?= 20261121
 # Tests that replay a scene once per step: many runs of one thread, where the
 # race detector finds nothing and takes ten times as long.
 REPLAYS := 'AnyStep|AnyAnswer|Interleaved|BeyondTheLease'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once build test lab setup check lint bench fuzz clean
+.PHONY: help run demo-once build test lab lab-kill setup check lint bench fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +37,9 @@ test: setup check ## everything: format, vet, import laws, unit, store, end-to-e
 
 lab: ## the deterministic simulator: SEEDS seeds of the real engine in virtual time
 	$(GO) test -count=1 -timeout 0 -v -run TestSeeds ./lab -seeds $(SEEDS) -from $(FROM)
+
+lab-kill: setup ## the real binary under kill -9, SIGSTOP, a dying PostgreSQL, a full disk: N hits per store by SEED
+	$(GO) test -count=1 -timeout 0 -v -run 'TestLabKill$$' ./e2e -hits $(N) -seed $(SEED)
 
 setup: ## install what the tests need: a C compiler for -race, and PostgreSQL
 	@./.ci/setup

@@ -20,6 +20,9 @@ type settings struct {
 	OnMatch string        // "": pair
 	Rows    []string      // field rows of the link contacts besides the usual ones
 	Log     string        // level; "": info
+	// DSN and Database say where the state is, "": a database of its own.
+	DSN      string
+	Database string
 	// Held keeps webhooks at the courier until they are released.
 	Held bool
 	Seed uint64
@@ -132,17 +135,20 @@ links:
 `))
 
 // writeConfig writes the configuration of a world.
-func (w *world) writeConfig() {
+func (w *world) writeConfig() { w.writeConfigAs(fileConfig, w.hooks, w.ops) }
+
+// writeConfigAs writes one with listeners of its own: a replica's.
+func (w *world) writeConfigAs(name, hooks, ops string) {
 	w.t.Helper()
 	var text bytes.Buffer
 	err := configTemplate.Execute(&text, struct {
 		settings
-		Public, Hooks, Ops, CRM, ERP, Database string
-	}{w.s, w.public, w.hooks, w.ops, w.crmURL, w.erpURL, filepath.Join(w.dir, fileDatabase)})
+		Public, Hooks, Ops, CRM, ERP string
+	}{w.s, w.public, hooks, ops, w.crmURL, w.erpURL})
 	if err != nil {
 		w.t.Fatalf("the configuration: %v", err)
 	}
-	w.writeFile(fileConfig, text.String())
+	w.writeFile(name, text.String())
 }
 
 func (w *world) writeFile(name, text string) {

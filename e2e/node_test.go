@@ -268,6 +268,9 @@ func get(url string) (string, error) {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: status %d", url, res.StatusCode)
+	}
 	return string(body), err
 }
 

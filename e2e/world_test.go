@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -64,8 +65,14 @@ func newWorld(t testing.TB, s settings) *world {
 	for name, value := range secrets() {
 		w.writeFile(name, value)
 	}
+	if w.s.Database == "" {
+		w.s.Database = filepath.Join(w.dir, fileDatabase)
+	}
 	if s.Store == onPostgres {
-		w.writeFile(fileDSN, pgtest.DSN(t))
+		if w.s.DSN == "" {
+			w.s.DSN = pgtest.DSN(t)
+		}
+		w.writeFile(fileDSN, w.s.DSN)
 	}
 	w.crmHook = w.public + "/webhooks/hubspot/" + secrets()[fileCRMHook]
 	w.erpHook = w.public + "/webhooks/odoo/" + secrets()[fileERPHook]
