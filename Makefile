@@ -14,10 +14,10 @@ SEED    ?= 20261121
 REPLAYS := 'AnyStep|AnyAnswer|Interleaved|BeyondTheLease'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-once build test lab lab-kill setup check lint bench fuzz clean
+.PHONY: help run demo-once build test lab lab-postgres lab-exhaustive lab-kill lab-mutants setup check lint bench fuzz clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: ## the demo: syncd between two pretend vendors; needs Go and nothing else
 	CGO_ENABLED=0 $(GO) run ./cmd/syncd demo
@@ -40,6 +40,9 @@ lab: ## the deterministic simulator: SEEDS seeds of the real engine in virtual t
 
 lab-kill: setup ## the real binary under kill -9, SIGSTOP, a dying PostgreSQL, a full disk: N hits per store by SEED
 	$(GO) test -count=1 -timeout 0 -v -run 'TestLabKill$$' ./e2e -hits $(N) -seed $(SEED)
+
+lab-postgres: ## the same on PostgreSQL in virtual time: SEEDS seeds
+	$(GO) test -count=1 -timeout 0 -v -run TestPostgresSeeds ./lab -postgres $(SEEDS) -from $(FROM)
 
 setup: ## install what the tests need: a C compiler for -race, and PostgreSQL
 	@./.ci/setup

@@ -4,3 +4,6 @@ package lab
 
 // defaultSeeds is what a merge plays.
 const defaultSeeds = 500
+
+// defaultPostgres is how many of them run on PostgreSQL, too.
+const defaultPostgres = 20

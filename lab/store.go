@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"syncd/store"
-	"syncd/store/sqlite"
 )
 
 // errStore is what a store call answers under an injected fault.
@@ -16,7 +15,7 @@ var errStore = errors.New("lab: the database did not answer")
 // steps is the store as one replica's coroutines see it: the real one, giving
 // way before and after each call. A call is one transaction, so one step.
 type steps struct {
-	*sqlite.Store
+	Database
 	w *world
 }
 
@@ -53,7 +52,7 @@ func (x *steps) step(what string, args any, run func() error) error {
 
 func (x *steps) Claim(ctx context.Context, r store.ClaimRequest) (out []store.Claimed, err error) {
 	err = x.step("claim "+r.System+" "+r.Object, r, func() (err error) {
-		if out, err = x.Store.Claim(ctx, r); len(out) > 0 {
+		if out, err = x.Database.Claim(ctx, r); len(out) > 0 {
 			for _, c := range out {
 				x.w.s.note("%s claimed %s %s gen=%d epoch=%d attempts=%d batch=%d cause=%s identity=%s", x.w.s.current.name, c.System, c.RecordID, c.Gen, c.Epoch, c.Attempts, c.Batch, c.Cause, nameOf(c.Identity))
 			}
@@ -75,7 +74,7 @@ func nameOf(i *store.Identity) string {
 
 func (x *steps) Lease(ctx context.Context, ids []string, owner string, ttl time.Duration) (out []*store.Identity, busy []string, err error) {
 	err = x.step("lease", ids, func() (err error) {
-		out, busy, err = x.Store.Lease(ctx, ids, owner, ttl)
+		out, busy, err = x.Database.Lease(ctx, ids, owner, ttl)
 		return err
 	})
 	return out, busy, err
@@ -83,7 +82,7 @@ func (x *steps) Lease(ctx context.Context, ids []string, owner string, ttl time.
 
 func (x *steps) Holders(ctx context.Context, system, object string, ids []string) (out map[string]string, err error) {
 	err = x.step("holders", ids, func() (err error) {
-		out, err = x.Store.Holders(ctx, system, object, ids)
+		out, err = x.Database.Holders(ctx, system, object, ids)
 		return err
 	})
 	return out, err
@@ -91,7 +90,7 @@ func (x *steps) Holders(ctx context.Context, system, object string, ids []string
 
 func (x *steps) OpenCreates(ctx context.Context, system, object string) (at time.Time, open bool, err error) {
 	err = x.step("open_creates", nil, func() (err error) {
-		at, open, err = x.Store.OpenCreates(ctx, system, object)
+		at, open, err = x.Database.OpenCreates(ctx, system, object)
 		return err
 	})
 	return at, open, err
@@ -99,7 +98,7 @@ func (x *steps) OpenCreates(ctx context.Context, system, object string) (at time
 
 func (x *steps) ClaimIdentities(ctx context.Context, owner string, ttl time.Duration, claims []store.NewIdentity) (out []store.ClaimResult, err error) {
 	err = x.step("claim_identities", claims, func() (err error) {
-		out, err = x.Store.ClaimIdentities(ctx, owner, ttl, claims)
+		out, err = x.Database.ClaimIdentities(ctx, owner, ttl, claims)
 		for i := range out {
 			x.w.s.note("   identity %s of %s %s: %s", claims[i].ID[:8], claims[i].Source.System, claims[i].Source.RecordID, out[i].Verdict)
 		}
@@ -110,7 +109,7 @@ func (x *steps) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 
 func (x *steps) IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) (out []string, err error) {
 	err = x.step("intend_updates", intents, func() (err error) {
-		out, err = x.Store.IntendUpdates(ctx, owner, intents)
+		out, err = x.Database.IntendUpdates(ctx, owner, intents)
 		for _, in := range intents {
 			if in.Confirm != nil {
 				x.w.wakeAll(in.Confirm.Delay)
@@ -123,19 +122,19 @@ func (x *steps) IntendUpdates(ctx context.Context, owner string, intents []store
 
 func (x *steps) IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) (out []string, err error) {
 	err = x.step("intend_creates", intents, func() (err error) {
-		out, err = x.Store.IntendCreates(ctx, owner, intents)
+		out, err = x.Database.IntendCreates(ctx, owner, intents)
 		return err
 	})
 	return out, err
 }
 
 func (x *steps) TakeBack(ctx context.Context, sends []store.SendRef) error {
-	return x.step("take_back", sends, func() error { return x.Store.TakeBack(ctx, sends) })
+	return x.step("take_back", sends, func() error { return x.Database.TakeBack(ctx, sends) })
 }
 
 func (x *steps) Bind(ctx context.Context, bindings []store.Binding) (out []string, err error) {
 	err = x.step("bind", bindings, func() (err error) {
-		out, err = x.Store.Bind(ctx, bindings)
+		out, err = x.Database.Bind(ctx, bindings)
 		for _, b := range bindings {
 			x.w.s.note("   bind %s = %s %s", b.IdentityID[:8], b.System, b.RecordID)
 			if b.Confirm != nil {
@@ -149,7 +148,7 @@ func (x *steps) Bind(ctx context.Context, bindings []store.Binding) (out []strin
 
 func (x *steps) Persist(ctx context.Context, p store.Persist) (out store.Persisted, err error) {
 	err = x.step("persist", p, func() (err error) {
-		if out, err = x.Store.Persist(ctx, p); err == nil {
+		if out, err = x.Database.Persist(ctx, p); err == nil {
 			x.w.persisted(p, out)
 		}
 		return err
@@ -162,13 +161,13 @@ func (x *steps) Enqueue(ctx context.Context, hints []store.Hint) error {
 		for _, h := range hints {
 			x.w.wakeAll(h.Delay)
 		}
-		return x.Store.Enqueue(ctx, hints)
+		return x.Database.Enqueue(ctx, hints)
 	})
 }
 
 func (x *steps) LeaseCursor(ctx context.Context, system, object, kind, owner string, ttl time.Duration) (c store.Cursor, ok bool, err error) {
 	err = x.step("lease_cursor", nil, func() (err error) {
-		c, ok, err = x.Store.LeaseCursor(ctx, system, object, kind, owner, ttl)
+		c, ok, err = x.Database.LeaseCursor(ctx, system, object, kind, owner, ttl)
 		return err
 	})
 	return c, ok, err
@@ -176,7 +175,7 @@ func (x *steps) LeaseCursor(ctx context.Context, system, object, kind, owner str
 
 func (x *steps) CommitSweep(ctx context.Context, page store.SweepPage, ttl time.Duration) (n int, err error) {
 	err = x.step("commit_sweep", page, func() (err error) {
-		n, err = x.Store.CommitSweep(ctx, page, ttl)
+		n, err = x.Database.CommitSweep(ctx, page, ttl)
 		x.w.wakeAll(0)
 		return err
 	})
@@ -184,7 +183,7 @@ func (x *steps) CommitSweep(ctx context.Context, page store.SweepPage, ttl time.
 }
 
 func (x *steps) ReleaseCursor(ctx context.Context, ref store.CursorRef) error {
-	return x.step("release_cursor", nil, func() error { return x.Store.ReleaseCursor(ctx, ref) })
+	return x.step("release_cursor", nil, func() error { return x.Database.ReleaseCursor(ctx, ref) })
 }
 
 // persisted follows the end of a batch: when its rows come back, and whether

@@ -9,6 +9,9 @@ import (
 type Options struct {
 	// Dir holds the database files.
 	Dir string
+	// Open opens another store than SQLite, empty and on the world's clock;
+	// nil: SQLite. Its worlds do not forget (no amnesia).
+	Open func(keyFingerprint string, now func() time.Time) (Database, error)
 	// Calm switches every fault off.
 	Calm bool
 	// FaultSteps ends the faults after so many draws; 0 is no such end. It is
@@ -132,7 +135,7 @@ func draw(rng *rand.Rand, o Options) swarm {
 	}
 	forget := rng.IntN(6) == 0
 	// A forgetful class search may double: CORRECTNESS 3.11, 6.
-	w.forget = forget && !w.crmSearch && !o.Calm && !o.Without[amnesia] && (len(o.Only) == 0 || o.Only[amnesia])
+	w.forget = forget && !w.crmSearch && o.Open == nil && !o.Calm && !o.Without[amnesia] && (len(o.Only) == 0 || o.Only[amnesia])
 	w.forgetAll, w.copied = rng.IntN(2) == 0, rng.Float64()
 	w.put = w.copied + (1-w.copied)*rng.Float64()
 	if o.Calm {

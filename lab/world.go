@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"sync"
 	"time"
 
 	"syncd/connectors"
@@ -18,7 +15,6 @@ import (
 	"syncd/simulator/hubspotsim"
 	"syncd/simulator/odoosim"
 	"syncd/store"
-	"syncd/store/sqlite"
 )
 
 // Names of the world.
@@ -45,7 +41,7 @@ type world struct {
 	crm     *hubspotsim.Sim
 	erp     *odoosim.Sim
 	vendors map[string]*vendor
-	db      *sqlite.Store
+	db      Database
 	backup  []byte // a copy of the database, for amnesia
 	forgot  bool   // the database was replaced
 	frozen  bool   // a row is frozen: it thaws after an hour, and then it is written
@@ -97,8 +93,10 @@ func newWorld(seed uint64, o Options) (*world, error) {
 		return nil, err
 	}
 	w.buildVendors()
-	if err := fresh(w.path(), w.keyring.Fingerprint()); err != nil {
-		return nil, err
+	if w.o.Open == nil {
+		if err := fresh(w.path(), w.keyring.Fingerprint()); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.open(); err != nil {
 		return nil, err
@@ -121,50 +119,14 @@ func (w *world) close() {
 	for _, r := range w.replicas {
 		r.killTasks()
 	}
-	_ = w.db.Close() // a test device: the file goes next
+	_ = w.db.Close() // a test device: its data goes next
 	w.crm.Close()
-	for _, tail := range []string{"", "-wal", "-shm", ".lock"} {
-		_ = os.Remove(w.path() + tail)
+	if w.o.Open == nil {
+		w.removeFiles()
 	}
-}
-
-func (w *world) path() string { return filepath.Join(w.o.Dir, fmt.Sprintf("seed-%d.db", w.seed)) }
-
-// open opens the database file for all replicas: one handle, a test device.
-func (w *world) open() error {
-	db, err := sqlite.Open(context.Background(), w.path(), sqlite.Options{KeyFingerprint: w.keyring.Fingerprint(), Replica: "lab", Now: w.now})
-	if err != nil {
-		return err
-	}
-	w.db, w.store = db, &steps{db, w}
-	return nil
 }
 
 func (w *world) now() time.Time { return w.s.now }
-
-// template is a migrated, empty database: made once, copied for every seed.
-var template struct {
-	sync.Mutex
-	bytes []byte
-}
-
-func fresh(path, fingerprint string) error {
-	template.Lock()
-	defer template.Unlock()
-	if template.bytes == nil {
-		s, err := sqlite.Open(context.Background(), path, sqlite.Options{KeyFingerprint: fingerprint, Replica: "lab", Now: func() time.Time { return start }})
-		if err != nil {
-			return err
-		}
-		if err := s.Close(); err != nil {
-			return err
-		}
-		if template.bytes, err = os.ReadFile(path); err != nil {
-			return err
-		}
-	}
-	return os.WriteFile(path, template.bytes, 0o600)
-}
 
 func (w *world) buildVendors() {
 	limits := -1

@@ -65,8 +65,11 @@ const queued = 100_000
 
 // The claim costs the same however long the queue is (3.3): every scan of work
 // is by an index or by ctid, with the planner's statistics and without.
-func TestClaimPlanUsesTheIndex(t *testing.T) {
-	s := registered(t, 0)
+func TestClaimPlanUsesTheIndex(t *testing.T) { claimPlanUsesTheIndex(t, open(t)) }
+
+func claimPlanUsesTheIndex(t *testing.T, s *postgres.Store) {
+	t.Helper()
+	ok(t, s.Register(ctx, systems))
 	exec(t, s, `INSERT INTO work (system, object, record_id, lane, cause)
 		SELECT $1, $2, 'C' || n, n % 4, 'backfill' FROM generate_series(1, $3::int) n`, crm, contacts, queued)
 	for _, state := range []string{"without statistics", "with statistics"} {

@@ -33,10 +33,11 @@ const (
 	privateFile   = 0o600
 )
 
-// Server is a PostgreSQL server on a data directory of its own. fsync is on:
-// what it acknowledged, it holds after a kill.
+// Server is a PostgreSQL server on a data directory of its own. fsync is on,
+// unless it is volatile: what it acknowledged, it holds after a kill.
 type Server struct {
 	dir      string
+	volatile bool
 	port     int
 	password string
 	bin      string
@@ -48,7 +49,12 @@ type Server struct {
 }
 
 // Start starts a server that dies with this process, whatever ends it.
-func Start(ctx context.Context) (*Server, error) {
+func Start(ctx context.Context) (*Server, error) { return start(ctx, false) }
+
+// start starts one that keeps nothing for a crash if it is volatile: no flushes,
+// no background cleaning that comes when it likes, and its data in memory where
+// there is a place for that.
+func start(ctx context.Context, volatile bool) (*Server, error) {
 	bin, err := findServer()
 	if err != nil {
 		return nil, err
@@ -58,11 +64,11 @@ func Start(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	removeStale()
-	dir, err := makeDir(as)
+	dir, err := makeDir(as, volatile)
 	if err != nil {
 		return nil, fmt.Errorf("make a data directory: %w", err)
 	}
-	s := &Server{dir: dir, bin: bin, as: as, password: rand.Text()}
+	s := &Server{dir: dir, volatile: volatile, bin: bin, as: as, password: rand.Text()}
 	if err := s.init(ctx); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -142,7 +148,8 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", strconv.Itoa(s.port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+sockets, "-c", "fsync=on",
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+sockets, "-c", "fsync="+onOff(!s.volatile),
+		"-c", "autovacuum="+onOff(!s.volatile),
 		"-c", "shared_buffers=32MB", "-c", "max_connections=200", "-c", "log_lock_waits=on")
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = s.dir, log, log, s.as.attributes()
 	exited, err := startTied(cmd)
@@ -157,6 +164,13 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 func (s *Server) awaitReady(ctx context.Context, exited <-chan struct{}) error {
@@ -232,9 +246,15 @@ func isFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
+// memory is a file system in memory, where there is one.
+const memory = "/dev/shm"
+
 // makeDir makes the server's directory where its account can get at it.
-func makeDir(as *account) (string, error) {
+func makeDir(as *account, volatile bool) (string, error) {
 	parent := os.TempDir()
+	if info, err := os.Stat(memory); volatile && err == nil && info.IsDir() {
+		parent = memory
+	}
 	if as != nil && !traversable(parent) {
 		parent = "/tmp"
 	}
@@ -264,7 +284,7 @@ func traversable(dir string) bool {
 // removeStale removes what test binaries left that were killed: their servers
 // died with them, their directories did not.
 func removeStale() {
-	for _, parent := range []string{os.TempDir(), "/tmp"} {
+	for _, parent := range []string{os.TempDir(), "/tmp", memory} {
 		dirs, _ := filepath.Glob(filepath.Join(parent, dirPrefix+"*"))
 		for _, dir := range dirs {
 			pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), dirPrefix), "-")
