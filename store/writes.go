@@ -1,0 +1,174 @@
+package store
+
+import (
+	"encoding/json"
+	"time"
+
+	"syncd/mapping"
+)
+
+// Key is a normalised business key of an identity, such as an e-mail address.
+type Key struct {
+	Kind  string
+	Value string // as stored: a keyed hash, never clear text
+}
+
+// NewMember is a member of an identity that is to be claimed.
+type NewMember struct {
+	System, Object string
+	RecordID       string // "" for a target that is to be created
+	Token          string
+	Birth          string
+}
+
+// NewIdentity is a claim: the constraint is taken before the create call.
+type NewIdentity struct {
+	ID, Link, CreatedBy string
+	Source              NewMember   // becomes active
+	Targets             []NewMember // become creating
+	Keys                []Key
+}
+
+// Verdict is what became of a claim.
+type Verdict string
+
+// The verdicts.
+const (
+	// VerdictNew: the identity is ours, leased with Epoch.
+	VerdictNew Verdict = "new"
+	// VerdictJoined: a business key belongs to another identity that had no
+	// record in the source's system; the source is its member now. Come back.
+	VerdictJoined Verdict = "joined"
+	// VerdictWait: a business key belongs to an identity whose create in the
+	// source's system is under way. Come back when it is bound.
+	VerdictWait Verdict = "wait"
+	// VerdictTaken: identity or record was claimed by somebody else meanwhile.
+	VerdictTaken Verdict = "taken"
+)
+
+// ClaimResult is the verdict on one NewIdentity.
+type ClaimResult struct {
+	Verdict    Verdict
+	IdentityID string // joined, wait: the identity that was met
+	Epoch      int64  // new: the fence of our lease
+	Shared     []Key  // keys that more than one record of this system has: never match by them (F11)
+}
+
+// UpdateIntent is committed before an update goes out.
+type UpdateIntent struct {
+	IdentityID string
+	Epoch      int64
+	Link       string
+	System     string
+	Intent     json.RawMessage
+	Sent       json.RawMessage
+	Confirm    *Hint // enqueued in the same transaction where answers carry no record
+}
+
+// CreateIntent is committed before a create goes out.
+type CreateIntent struct {
+	IdentityID string
+	Epoch      int64
+	Link       string
+	System     string
+	Sends      int // as read; the statement is a no-op if it moved
+	Intent     json.RawMessage
+	Sent       json.RawMessage
+}
+
+// SendRef names one send of a create: the one after which Sends became this.
+type SendRef struct {
+	IdentityID string
+	System     string
+	Sends      int
+}
+
+// Binding is the true fact that a member's record is this one.
+type Binding struct {
+	IdentityID, System, Object string
+	RecordID, Birth            string
+	Confirm                    *Hint
+}
+
+// MemberUpdate is what persist writes to a member.
+type MemberUpdate struct {
+	System      string
+	State       mapping.MemberState // "" leaves it
+	Base        json.RawMessage
+	BaseVersion string
+	Birth       string // set if the member has none
+	Intent      json.RawMessage
+	Sent        json.RawMessage
+	Fields      map[string]FieldState // replaces the member's field states; nil leaves them
+}
+
+// IdentityUpdate is what persist writes to an identity, under its fence.
+type IdentityUpdate struct {
+	LeaseRef
+	Members []MemberUpdate
+	Link    string
+	Keys    []KeyOf // all keys that the identity has now
+	SetKeys bool    // false leaves the keys alone
+}
+
+// KeyOf is a key and the system whose value it is.
+type KeyOf struct {
+	Key
+	System string
+}
+
+// Disposition is the end of one attempt as the work row sees it.
+type Disposition string
+
+// The dispositions (CORRECTNESS 3.4).
+const (
+	Done   Disposition = "done"
+	Again  Disposition = "again"
+	Parked Disposition = "parked"
+	Dead   Disposition = "dead"
+)
+
+// Finish ends the attempt of one work row.
+type Finish struct {
+	WorkRef
+	// IdentityID limits the finish to a held identity fence: if the fence is
+	// lost the row goes again and gets its attempt back. "" needs no fence: an
+	// echo, a no-op, or a row without identity.
+	IdentityID  string
+	Disposition Disposition
+
+	After     time.Duration // Again
+	Retry     bool          // Again: after a failure, so move to the retry lane
+	Blame     int           // Again: +1 own failure in a batch, -1 claimed alone but not its fault
+	WholeCall bool          // Again: keep batch_cap, so that the queue isolates the culprit
+
+	Reason string          // Parked, Dead: a label
+	Error  string          // for people; may hold the vendor's words
+	Detail json.RawMessage // Parked: the question and its candidates. Dead: the payload for the trash
+}
+
+// Entry is a line of history.
+type Entry struct {
+	At                                time.Time // set by the store
+	IdentityID                        string    // "" if none
+	System, Object, RecordID          string
+	Cause, DeliveryKey, Trace, Action string
+	Fields                            json.RawMessage // field → [old, new]
+	Epoch                             int64
+}
+
+// Persist is the one transaction that ends a batch (CORRECTNESS 3.7).
+type Persist struct {
+	Owner      string
+	Identities []IdentityUpdate
+	Release    []LeaseRef // leases given back with nothing written: echoes, rows that leave
+	History    []Entry    // entries of an identity only if its fence is held
+	Work       []Finish
+}
+
+// Persisted says what a persist did.
+type Persisted struct {
+	Fenced []string  // identities whose fence was lost: nothing of theirs was written
+	Lost   []WorkRef // rows that belong to another owner by now
+	Rerun  []WorkRef // rows finished as done that run again: a hint came meanwhile
+}
