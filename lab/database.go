@@ -34,7 +34,7 @@ func (w *world) open() error {
 	if w.o.Open != nil {
 		db, err = w.o.Open(w.keyring.Fingerprint(), w.now)
 	} else {
-		db, err = sqlite.Open(context.Background(), w.path(), sqlite.Options{KeyFingerprint: w.keyring.Fingerprint(), Replica: "lab", Now: w.now})
+		db, err = sqlite.Open(context.Background(), w.path(), sqlite.Options{KeyFingerprint: w.keyring.Fingerprint(), Replica: "lab", Now: w.now, Scratch: true})
 	}
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func fresh(path, fingerprint string) error {
 	template.Lock()
 	defer template.Unlock()
 	if template.bytes == nil {
-		s, err := sqlite.Open(context.Background(), path, sqlite.Options{KeyFingerprint: fingerprint, Replica: "lab", Now: func() time.Time { return start }})
+		s, err := sqlite.Open(context.Background(), path, sqlite.Options{KeyFingerprint: fingerprint, Replica: "lab", Now: func() time.Time { return start }, Scratch: true})
 		if err != nil {
 			return err
 		}

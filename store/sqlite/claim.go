@@ -13,7 +13,7 @@ import (
 
 // sqlIsDue is asked on the read pool, so that polling an empty queue takes no
 // turn of the writer.
-const sqlIsDue = `SELECT 1 FROM work WHERE system=?1 AND object=?2 AND lane=?3 AND not_before<=?4 LIMIT 1`
+const sqlIsDue = `SELECT 1 FROM work WHERE system=?1 AND object=?2 AND lane=+?3 AND not_before<=?4 LIMIT 1`
 
 // sqlClaim is the claim of 3.10: the oldest due row says how many at most
 // (batch_cap), and a row is only claimed with as many as it bears. Alone is an
@@ -21,9 +21,9 @@ const sqlIsDue = `SELECT 1 FROM work WHERE system=?1 AND object=?2 AND lane=?3 A
 // ?1 system, ?2 object, ?3 lane, ?4 now, ?5 most rows, ?6 owner, ?7 epoch, ?8 lease
 const sqlClaim = `
 WITH head AS (SELECT min(?5, COALESCE(batch_cap,?5)) AS n FROM work
-  WHERE system=?1 AND object=?2 AND lane=?3 AND not_before<=?4 ORDER BY not_before LIMIT 1),
+  WHERE system=?1 AND object=?2 AND lane=+?3 AND not_before<=?4 ORDER BY not_before LIMIT 1),
 due AS MATERIALIZED (SELECT system,object,record_id FROM work
-  WHERE system=?1 AND object=?2 AND lane=?3 AND not_before<=?4
+  WHERE system=?1 AND object=?2 AND lane=+?3 AND not_before<=?4
     AND COALESCE(batch_cap,?5) >= (SELECT n FROM head) ORDER BY not_before LIMIT COALESCE((SELECT n FROM head),0))
 UPDATE work SET owner=?6, epoch=?7, claimed_gen=gen, not_before=?4+?8,
   attempts=attempts+((SELECT count(*) FROM due)=1), lone=((SELECT count(*) FROM due)=1),

@@ -46,6 +46,13 @@ type Options struct {
 	Now            func() time.Time // the process clock, which is the database clock here
 	Logger         *slog.Logger
 	Busy           time.Duration // how long to wait for a lock of the database; default 5 s
+
+	// Scratch is for the lab alone, whose databases die with their process: one
+	// connection for everything, no lock on the file, and a commit is on the
+	// disk when the operating system likes. A power loss would take commits back,
+	// and a claim taken back is a duplicate (F47), so no configuration sets it
+	// (layout_test.go). The statements are the same.
+	Scratch bool
 }
 
 func (o Options) withDefaults() Options {
@@ -68,6 +75,7 @@ type Store struct {
 	path  string
 	lock  *os.File
 	reads *sql.DB
+	asks  asks // prepared on reads; on w in a scratch database
 	wdb   *sql.DB
 	w     *sql.Conn            // the one writer
 	stmts map[string]*sql.Stmt // prepared on w; used in turn only
@@ -110,31 +118,39 @@ func (s *Store) open(ctx context.Context) error {
 	if s.wdb, err = sql.Open("sqlite", s.dsn(false)); err != nil {
 		return err
 	}
+	s.wdb.SetMaxOpenConns(1)
 	if err := s.checkInstallation(ctx); err != nil {
 		return err
 	}
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	s.wdb.SetMaxOpenConns(1)
 	if s.w, err = s.wdb.Conn(ctx); err != nil {
 		return err
 	}
-	if s.reads, err = sql.Open("sqlite", s.dsn(true)); err != nil {
-		return err
+	s.asks.db = s.w
+	if !s.o.Scratch {
+		if s.reads, err = sql.Open("sqlite", s.dsn(true)); err != nil {
+			return err
+		}
+		s.reads.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
+		s.reads.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
+		s.asks.db = s.reads
 	}
-	s.reads.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
-	s.reads.SetMaxIdleConns(max(4, runtime.GOMAXPROCS(0)))
 	return s.start(ctx)
 }
 
 // dsn gives the connection settings of 3.10. FULL, not NORMAL: a claim that a
 // power loss takes back is a duplicate (F47).
 func (s *Store) dsn(readOnly bool) string {
-	q := url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", s.o.Busy.Milliseconds()), // first: the others may have to wait
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "journal_size_limit(67108864)",
-		"cache_size(-16384)", "temp_store(MEMORY)"}}
+	keeping := []string{"journal_mode(WAL)", "synchronous(FULL)"}
+	if s.o.Scratch {
+		keeping = []string{"locking_mode(EXCLUSIVE)", "journal_mode(MEMORY)", "synchronous(OFF)"}
+	}
+	q := url.Values{"_pragma": append(append([]string{
+		fmt.Sprintf("busy_timeout(%d)", s.o.Busy.Milliseconds())}, // first: the others may have to wait
+		keeping...),
+		"foreign_keys(ON)", "journal_size_limit(67108864)", "cache_size(-16384)", "temp_store(MEMORY)")}
 	if readOnly {
 		q.Add("_pragma", "query_only(ON)")
 	}
@@ -238,6 +254,7 @@ func (s *Store) Close() error {
 		errs = append(errs, st.Close())
 	}
 	clear(s.stmts)
+	errs = append(errs, s.asks.close())
 	if s.reads != nil {
 		errs = append(errs, s.reads.Close())
 	}

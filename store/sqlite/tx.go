@@ -169,18 +169,6 @@ func eachRow(rows *sql.Rows, each func(*sql.Rows) error) error {
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// read runs a query on the read pool.
-func (s *Store) read(ctx context.Context, what, q string, each func(*sql.Rows) error, args ...any) error {
-	rows, err := s.reads.QueryContext(ctx, q, args...)
-	if err == nil {
-		err = eachRow(rows, each)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
-}
-
 // list encodes rows for json_each.
 func list[T any](rows []T) (string, error) {
 	if rows == nil {

@@ -16,7 +16,9 @@ func Benchmark(b *testing.B, open func(b *testing.B) Store) {
 		b.Run(fmt.Sprintf("Enqueue%d", rows), func(b *testing.B) { benchEnqueue(newEnv(b, open(b)), b, rows) })
 		b.Run(fmt.Sprintf("Claim%dOf100000", rows), func(b *testing.B) { benchClaim(newEnv(b, open(b)), b, rows) })
 		b.Run(fmt.Sprintf("Persist%d", rows), func(b *testing.B) { benchPersist(newEnv(b, open(b)), b, rows) })
+		b.Run(fmt.Sprintf("Holders%d", rows), func(b *testing.B) { benchHolders(newEnv(b, open(b)), b, rows) })
 	}
+	b.Run("Due", func(b *testing.B) { benchDue(newEnv(b, open(b)), b) })
 }
 
 func benchEnqueue(e *env, b *testing.B, rows int) {
@@ -74,5 +76,31 @@ func benchPersist(e *env, b *testing.B, rows int) {
 		if got := e.persist(p); len(got.Fenced)+len(got.Lost) > 0 {
 			b.Fatalf("persisted %+v", got)
 		}
+	}
+}
+
+// benchDue asks as the dispatcher does: two objects, every lane, nothing due.
+func benchDue(e *env, b *testing.B) {
+	var queues []store.Queue
+	for lane := store.LaneLive; lane <= store.LaneBackfill; lane++ {
+		queues = append(queues, store.Queue{System: crm, Object: contacts, Lane: lane}, store.Queue{System: erp, Object: partners, Lane: lane})
+	}
+	for b.Loop() {
+		got, err := e.Due(e.ctx, queues)
+		e.ok(err)
+		e.equal("due", len(got), 0)
+	}
+}
+
+func benchHolders(e *env, b *testing.B, rows int) {
+	var ids []string
+	for n := 1; n <= rows; n++ {
+		e.pair(n)
+		ids = append(ids, fmt.Sprintf("C%d", n))
+	}
+	for b.Loop() {
+		held, err := e.Holders(e.ctx, crm, contacts, ids)
+		e.ok(err)
+		e.equal("held", len(held), rows)
 	}
 }
