@@ -60,6 +60,16 @@ func (l *ledger) answered(row, hash string) {
 	}
 }
 
+// landed takes a value out of doubt that the record is proved to have from us, if
+// only one send of it is in doubt: a request lands once.
+func (l *ledger) landed(now time.Time, row, hash string) {
+	ring := l.doubts(now, row)
+	others := slices.DeleteFunc(slices.Clone(ring), func(d doubt) bool { return d.H == hash })
+	if len(others) == len(ring)-1 {
+		l.V[row] = others
+	}
+}
+
 // doubts gives the sends of a row that may still land.
 func (l *ledger) doubts(now time.Time, row string) []doubt {
 	since := now.Add(-lateWindow).UnixMilli()

@@ -176,7 +176,10 @@ func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 	m.side.Values = u.link.canonical(m.stored.System, r.Values)
 	m.side.Modified = r.Modified
 	m.side.Ours = ours || r.Ours
-	m.side.Late = u.late(m, r)
+	if r.Ours && !ours { // an answer is about its own send only
+		u.landed(m)
+	}
+	m.side.Late = u.late(m)
 	m.side.Fixed = map[string]string{}
 	if v, shown := r.Values[m.object.TokenField]; shown && m.object.TokenField != "" {
 		m.side.Fixed[fixedToken] = v
@@ -188,10 +191,24 @@ func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 	}
 }
 
+// landed takes the values of an open write out of doubt that the record shows and
+// of which the vendor says that we wrote them.
+func (u *unit) landed(m *member) {
+	if m.before.Intent == nil || m.before.Intent.Acked {
+		return
+	}
+	for row, e := range m.before.Intent.Fields {
+		if v, shown := m.side.Values[row]; shown && v == e.W && e.W != e.O {
+			m.ledger.landed(u.engine.Now(), row, u.engine.Keyring.ValueHash(row, e.W))
+		}
+	}
+}
+
 // late finds the rows whose value a write of ours without an answer may only
-// now have brought. Where the vendor tells who wrote last, that must be us.
-func (u *unit) late(m *member, r *connectors.Record) map[string]bool {
-	if len(m.ledger.V) == 0 || (m.object.KnowsActor && !r.Ours) {
+// now have brought. Who wrote the record last says nothing about one row of it: a
+// person's edit of another field signs the record after our late write landed.
+func (u *unit) late(m *member) map[string]bool {
+	if len(m.ledger.V) == 0 {
 		return nil
 	}
 	out := map[string]bool{}

@@ -1,0 +1,101 @@
+package flows_test
+
+import (
+	"context"
+	"testing"
+
+	"syncd/connectors"
+	"syncd/flows"
+)
+
+// belated is a connector whose updates get no answer while hold is set. They
+// reach the vendor when land is called, or at once if landsAtOnce is set.
+type belated struct {
+	connectors.Connector
+	hold, landsAtOnce bool
+	held              []func()
+}
+
+func (l *belated) Write(ctx context.Context, object string, op connectors.Op, ws []connectors.Write) []connectors.Result {
+	if !l.hold || op != connectors.Update {
+		return l.Connector.Write(ctx, object, op, ws)
+	}
+	send := func() { l.Connector.Write(context.WithoutCancel(ctx), object, op, ws) }
+	if l.landsAtOnce {
+		send()
+	} else {
+		l.held = append(l.held, send)
+	}
+	out := make([]connectors.Result, len(ws))
+	for i := range out {
+		out[i] = connectors.Result{Outcome: connectors.Unknown}
+	}
+	return out
+}
+
+func (l *belated) land() {
+	for _, send := range l.held {
+		send()
+	}
+	l.held = nil
+}
+
+func (l *belated) over(system string) func(*flows.Options) {
+	return over(system, func(c connectors.Connector) connectors.Connector {
+		l.Connector = c
+		return l
+	})
+}
+
+// attempt delivers what waits and runs it once, with no patience for what comes back.
+func (w *world) attempt(e *flows.Engine) {
+	w.t.Helper()
+	w.deliver()
+	if _, err := w.drain(e); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// F32: an unanswered write lands after a newer value was agreed, and before we
+// look a person edits another field: whoever signed the record last, the row is
+// a late write and not an edit.
+func TestLateWriteIsWrittenOverThoughAPersonSignedTheRecordSince(t *testing.T) {
+	w, line := newWorld(t), &belated{}
+	e := w.engine("a", nil, line.over(erp))
+	id, partner := w.paired(e, crm, 1)
+	line.hold = true
+	w.edit(crm, id, map[string]string{"city": "Brno"})
+	w.attempt(e)
+	line.hold = false
+	w.settle(e) // sent again, and agreed
+	w.edit(erp, partner, map[string]string{"city": "Praha"})
+	w.settle(e)
+	line.land()
+	w.edit(erp, partner, map[string]string{"function": "CEO"})
+	w.settle(e)
+	if got := w.get(crm, id); got["city"] != "Praha" || got["jobtitle"] != "CEO" {
+		t.Errorf("crm has city %q and job %q; want Praha and CEO", got["city"], got["jobtitle"])
+	}
+	w.converged(1)
+}
+
+// A write whose answer was lost and that the record is proved to hold has
+// landed: a person may type its value again.
+func TestValueThatWasSeenToLandMayBeTypedAgain(t *testing.T) {
+	w, line := newWorld(t), &belated{landsAtOnce: true}
+	e := w.engine("a", nil, line.over(erp))
+	id, partner := w.paired(e, crm, 1)
+	line.hold = true
+	w.edit(crm, id, map[string]string{"city": "Brno"})
+	w.attempt(e)
+	line.hold = false
+	w.settle(e)
+	for _, city := range []string{"Praha", "Brno"} {
+		w.edit(erp, partner, map[string]string{"city": city})
+		w.settle(e)
+		if got := w.get(crm, id)["city"]; got != city {
+			t.Errorf("crm has city %q; want %q, which a person typed", got, city)
+		}
+	}
+	w.converged(1)
+}
