@@ -41,6 +41,9 @@ type Row struct {
 	From    string   // one way from here; "" is both ways
 	Policy  Policy
 	Rev     string // revision of the row's definition (F48)
+	// Group names the rows that merge as one value, "" for a row by itself. They
+	// have the same Systems, From and Policy (F33).
+	Group string
 }
 
 func (r Row) has(system string) bool { return slices.Contains(r.Systems, system) }
@@ -53,6 +56,18 @@ type Rules struct {
 	Rows     []Row
 	ReadOnly map[string]bool // systems that are sources only
 	Silent   map[string]bool // systems that are sinks only: their changes do not count
+	// Able stands for what a system can take from us: its schema, our credential
+	// there. A refused value is tried again when it changes (F29).
+	Able map[string]string
+	// Mask hides a value that must not be shown in a field state; nil shows all.
+	Mask func(row, value string) string
+}
+
+func (r Rules) mask(row, value string) string {
+	if r.Mask == nil {
+		return value
+	}
+	return r.Mask(row, value)
 }
 
 // BaseEntry is what a side held at the last agreement, and under which
@@ -108,6 +123,7 @@ const (
 	StateDiverged  = "diverged"  // the side keeps its own form of our value (F26)
 	StateSuspended = "suspended" // the row's definition changed (F48)
 	StateFrozen    = "frozen"    // two sides' automations undo each other (F27)
+	StateWaits     = "waits"     // another row of its group is refused or frozen (F33)
 )
 
 // Presence is how a side was seen.
@@ -140,6 +156,8 @@ type Side struct {
 	Late map[string]bool
 	// Hops are the writes of each row to this side in the last hour.
 	Hops map[string][]Hop
+	// Frozen rows were frozen and have not thawed by the clock.
+	Frozen map[string]bool
 
 	newcomer bool // had no base when Decide began, whatever rows have one by now
 }
@@ -202,8 +220,9 @@ type Decision struct {
 }
 
 // Decide compares every side with its own base and says what to write. Sides
-// must be sorted by system; rows are decided in the order of the rules. An
-// unread side yields no writes at all: nothing is known about it.
+// must be sorted by system; rows are decided in the order of the rules, those of
+// a group together with its first. An unread side yields no writes at all:
+// nothing is known about it.
 func Decide(rules Rules, in []Side) Decision {
 	d := Decision{Sides: make([]Side, len(in))}
 	for i := range in {
@@ -223,9 +242,12 @@ func Decide(rules Rules, in []Side) Decision {
 		}
 		writes[system][name] = e
 	}
-	for _, r := range rules.Rows {
-		if n, ok := decideRow(rules, r, d.Sides, put); ok {
-			d.Notes = append(d.Notes, n)
+	for _, b := range bundles(rules.Rows) {
+		note, ok := decide(rules, b, d.Sides, put)
+		for _, r := range b {
+			if note.Row = r.Name; ok {
+				d.Notes = append(d.Notes, note)
+			}
 		}
 	}
 	for i := range d.Sides {

@@ -64,20 +64,20 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		// the intent is dropped and the change is still pending.
 		putBack(r, e, s, sides)
 		if s.Intent.Acked {
-			s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
+			s.setState(r.Name, StateRefused, rules.refusal(s.System, r.Name, e.W))
 		} else {
 			keepPending(r, e, s, sides)
 		}
 	case s.Intent.Create && n == "":
 		// Created without the value: the vendor dropped it.
 		s.setBase(r, n)
-		s.setState(r.Name, StateRefused, refusedDetail{W: e.W})
+		s.setState(r.Name, StateRefused, rules.refusal(s.System, r.Name, e.W))
 		settle(rules, r, e, s.System, sides)
 	case s.Ours && e.W != "" && !s.Late[r.Name]:
 		// The vendor keeps its own form of what we wrote; that form is the base
 		// of this side (F26), and the inequality is shown.
 		s.setBase(r, n)
-		s.setState(r.Name, StateDiverged, refusedDetail{W: e.W})
+		s.setState(r.Name, StateDiverged, rules.refusal(s.System, r.Name, e.W))
 		settle(rules, r, e, s.System, sides)
 	default:
 		// Written, and edited since by somebody: not absorbed (F35). With the
@@ -116,8 +116,20 @@ func keepPending(r Row, e IntentEntry, s *Side, sides []Side) {
 	}
 }
 
+// refusedDetail remembers what a side did not take as it was: the value, hashed
+// in private rows, and what the side was able to take then.
 type refusedDetail struct {
-	W string `json:"w"`
+	W    string `json:"w"`
+	Able string `json:"able,omitempty"`
+}
+
+func (r Rules) refusal(system, row, value string) refusedDetail {
+	return refusedDetail{W: r.mask(row, value), Able: r.Able[system]}
+}
+
+// waitsDetail names the row for which another row of its group waits.
+type waitsDetail struct {
+	For string `json:"for"`
 }
 
 // settle moves the base of the side that a confirmed write came from, unless a
@@ -164,15 +176,22 @@ func (s *Side) setState(row, state string, detail any) {
 
 func (s *Side) clearState(row string) { delete(s.States, row) }
 
-// refusedValue gives the value that a side refused for a row.
-func (s *Side) refusedValue(row string) (string, bool) {
+// refusal gives what a side refused of a row.
+func (s *Side) refusal(row string) (refusedDetail, bool) {
 	st, ok := s.States[row]
 	if !ok || st.State != StateRefused {
-		return "", false
+		return refusedDetail{}, false
 	}
 	var d refusedDetail
 	if json.Unmarshal(st.Detail, &d) != nil {
-		return "", false
+		return refusedDetail{}, false
 	}
-	return d.W, true
+	return d, true
+}
+
+// refuses says that a value need not be pushed to a side again: it was refused,
+// and neither the side's schema nor our credential there changed since (F29).
+func (s *Side) refuses(rules Rules, row, value string) bool {
+	d, ok := s.refusal(row)
+	return ok && d.Able == rules.Able[s.System] && d.W == rules.mask(row, value)
 }

@@ -18,14 +18,17 @@ const tableFile = "testdata/decisions.txt"
 
 // TestDecisionTable writes out every combination of base, value and policy for
 // one row of two sides, and compares it with what was agreed to be right.
-func TestDecisionTable(t *testing.T) {
-	got := decisionTable()
+func TestDecisionTable(t *testing.T) { golden(t, tableFile, decisionTable()) }
+
+// golden compares a table with the file of what was agreed to be right.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
 	if *rewrite {
-		if err := os.WriteFile(tableFile, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(tableFile)
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,10 +38,10 @@ func TestDecisionTable(t *testing.T) {
 	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
 	for i := range min(len(g), len(w)) {
 		if g[i] != w[i] {
-			t.Fatalf("line %d of %s\n got %s\nwant %s\n(run with -golden to accept)", i+1, tableFile, g[i], w[i])
+			t.Fatalf("line %d of %s\n got %s\nwant %s\n(run with -golden to accept)", i+1, file, g[i], w[i])
 		}
 	}
-	t.Fatalf("the table has %d lines, %s has %d", len(g), tableFile, len(w))
+	t.Fatalf("the table has %d lines, %s has %d", len(g), file, len(w))
 }
 
 // The values that one row may have, and be agreed on: "-" is "never agreed",
