@@ -30,6 +30,9 @@ type metrics struct {
 	swept     *prometheus.CounterVec
 	found     *prometheus.CounterVec
 	pruned    *prometheus.CounterVec
+	surplus   *prometheus.CounterVec
+	indexLag  *prometheus.HistogramVec
+	amnesia   *prometheus.CounterVec
 	now       func() time.Time
 }
 
@@ -62,6 +65,9 @@ func newMetrics(reg *prometheus.Registry, now func() time.Time) *metrics {
 		lastEvent: gauge("syncd_system_last_sweep_timestamp_seconds", "When a sweep last finished a page.", "system", "object"),
 		swept:     counter("syncd_sweep_records_total", "Records that sweeps looked at.", "system", "object"),
 		found:     counter("syncd_sweep_hints_total", "Records that sweeps found in a state not seen before.", "system", "object"),
+		surplus:   counter("syncd_surplus_total", "Second records of one customer that were flagged for a person.", "link", "system"),
+		indexLag:  histogram("syncd_index_lag_seconds", "From a create to the first look-up by reference that shows it.", prometheus.ExponentialBuckets(1, 2, 12), "system", "object"),
+		amnesia:   counter("syncd_amnesia_total", "Times that the database was seen to have lost commits.", "link", "evidence"),
 		now:       now,
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -107,6 +113,17 @@ func (m *metrics) Swept(system, object string, records, hints int) {
 	m.found.WithLabelValues(system, object).Add(float64(hints))
 	m.lastEvent.WithLabelValues(system, object).Set(float64(m.now().Unix()))
 }
+
+// Surplus implements flows.Observer.
+func (m *metrics) Surplus(link, system string) { m.surplus.WithLabelValues(link, system).Inc() }
+
+// IndexLag implements flows.Observer.
+func (m *metrics) IndexLag(system, object string, d time.Duration) {
+	m.indexLag.WithLabelValues(system, object).Observe(d.Seconds())
+}
+
+// Forgot implements flows.Observer.
+func (m *metrics) Forgot(link, evidence string) { m.amnesia.WithLabelValues(link, evidence).Inc() }
 
 // SystemOK implements flows.Observer.
 func (m *metrics) SystemOK(system string, ok bool) {

@@ -23,6 +23,7 @@ type batch struct {
 	rows    []*row
 	units   []*unit
 	extra   []store.LeaseRef // leases of identities that were met but not brought along
+	history []store.Entry    // about records that are no identity's
 	beat    *heartbeat
 }
 

@@ -103,7 +103,10 @@ func scenes() []scene {
 				}
 			}, true})
 	}
-	return append(out, scene{"born on both sides", func(w *world, _ *flows.Engine) {
+	return append(out, scene{"copied by a person", func(w *world, e *flows.Engine) {
+		_, partner := w.paired(e, crm, 1)
+		w.copied(erp, partner)
+	}, func(w *world) { w.converged(2) }, false}, scene{"born on both sides", func(w *world, _ *flows.Engine) {
 		w.person(crm, 1)
 		w.person(erp, 1)
 	}, func(w *world) { w.converged(1) }, false})

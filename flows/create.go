@@ -161,7 +161,10 @@ func (b *batch) boundAlready(ctx context.Context, at place, s *send, id string) 
 	}
 	b.Logger.Warn("created a record that could not be bound", "event", "create.surplus",
 		"system", at.system, "object", at.object, "record", id, "identity", s.unit.id, "holder", holders[id])
-	b.endUnit(s.unit, "surplus", store.Finish{Disposition: store.Again, After: time.Second, Blame: b.unblamed(s.unit.rows[0]),
+	if err == nil && holders[id] == "" {
+		b.announce(ctx, at, []string{id})
+	}
+	b.endUnit(s.unit, "bound_elsewhere", store.Finish{Disposition: store.Again, After: time.Second, Blame: b.unblamed(s.unit.rows[0]),
 		Error: "created record " + id + " in " + at.system + " is not this identity's record"})
 	return false
 }

@@ -81,6 +81,12 @@ type Observer interface {
 	Lag(link, from, to string, d time.Duration)
 	Swept(system, object string, records, hints int)
 	SystemOK(system string, ok bool)
+	// Surplus is told of a second record of one customer that was flagged.
+	Surplus(link, system string)
+	// IndexLag is told how long a look-up by token took to show a create.
+	IndexLag(system, object string, d time.Duration)
+	// Forgot is told of evidence that the database has lost commits.
+	Forgot(link, evidence string)
 }
 
 // Engine runs the flows of one replica. It is safe for concurrent use.

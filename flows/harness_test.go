@@ -71,6 +71,8 @@ type world struct {
 	links []*flows.Link
 	logs  *strings.Builder
 	seen  *observed
+	// search are the systems whose token is not unique: their class is search.
+	search map[string]bool
 
 	mu    sync.Mutex
 	posts []post
@@ -139,7 +141,7 @@ func (w *world) probe() {
 	conns := w.connect(nil)
 	for name, c := range conns {
 		object, token := objectOf(name), tokenOf(name)
-		custom := []connectors.CustomField{{Object: object, Name: token, Label: "ref", Unique: true}}
+		custom := []connectors.CustomField{{Object: object, Name: token, Label: "ref", Unique: !w.search[name]}}
 		for other := range conns {
 			if other != name {
 				custom = append(custom, connectors.CustomField{Object: object, Name: inverseOf(name, other), Label: "id"})
@@ -573,6 +575,9 @@ type observed struct {
 	attempts []string
 	hints    int
 	down     map[string]bool
+	surplus  []string
+	lags     []time.Duration
+	forgot   []string
 }
 
 func (o *observed) Attempt(_, system string, d store.Disposition, reason string) {
@@ -594,6 +599,22 @@ func (o *observed) SystemOK(system string, ok bool) {
 		o.down = map[string]bool{}
 	}
 	o.down[system] = !ok
+}
+
+func (o *observed) Surplus(link, system string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.surplus = append(o.surplus, link+" "+system)
+}
+func (o *observed) IndexLag(_, _ string, d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lags = append(o.lags, d)
+}
+func (o *observed) Forgot(link, evidence string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forgot = append(o.forgot, link+" "+evidence)
 }
 
 func (o *observed) since(n int) []string {

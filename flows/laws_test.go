@@ -205,19 +205,6 @@ func TestRecordThatIsNotVisibleYetIsTriedAgain(t *testing.T) {
 	w.converged(1)
 }
 
-func TestCloneWithOurTokenIsParked(t *testing.T) {
-	w := newWorld(t)
-	e := w.engine("a", nil)
-	id, partner := w.paired(e, crm, 1)
-	token := w.get(erp, partner)["x_syncd_ref"]
-	w.create(erp, map[string]string{"firstname": "Copy", "lastname": "Cat", "email": "copy@x.example", "x_syncd_ref": token})
-	w.settle(e)
-	w.parkedAs("clone")
-	if got := w.pair(crm, id, erp); got != partner || len(w.births(crm)) != 1 {
-		t.Errorf("pair %s, births %v", got, w.births(crm))
-	}
-}
-
 func TestForeignTokenIsParked(t *testing.T) {
 	w := newWorld(t)
 	e := w.engine("a", nil)

@@ -88,11 +88,22 @@ func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
 		switch records := byToken[p.unit.token]; len(records) {
 		case 0:
 			p.member.resend = true
-		default: // the oldest is ours; others are clones and announce themselves
-			oldest := slices.MinFunc(records, func(a, b connectors.Record) int { return a.Born.Compare(b.Born) })
-			b.bindFound(ctx, p, oldest, "adopt", true)
+		default: // the oldest is ours; each of the others is judged by itself
+			slices.SortStableFunc(records, func(a, b connectors.Record) int { return a.Born.Compare(b.Born) })
+			if len(records) > 1 { // before the bind: a crash in between leaves all of them to be looked at
+				b.announce(ctx, at, idsOf(records[1:]))
+			}
+			b.bindFound(ctx, p, records[0], "adopt", true)
 		}
 	}
+}
+
+func idsOf(records []connectors.Record) []string {
+	ids := make([]string, len(records))
+	for i, r := range records {
+		ids[i] = r.ID
+	}
+	return ids
 }
 
 func (b *batch) find(ctx context.Context, at place, field string, values []string) ([]connectors.Record, *connectors.Error) {
@@ -259,10 +270,7 @@ func (b *batch) matchField(ctx context.Context, at place, column string, asks []
 		}
 		return nil
 	}
-	ids := make([]string, len(records))
-	for i, r := range records {
-		ids[i] = r.ID
-	}
+	ids := idsOf(records)
 	holders := map[string]string{}
 	if len(ids) > 0 {
 		var err error
@@ -333,11 +341,7 @@ func (b *batch) judge(ctx context.Context, a ask, candidates []connectors.Record
 
 // askPerson parks a unit with a question and its candidates.
 func (b *batch) askPerson(u *unit, reason, words string, candidates []connectors.Record) {
-	ids := make([]string, len(candidates))
-	for i, r := range candidates {
-		ids[i] = r.ID
-	}
-	detail, err := json.Marshal(map[string]any{"candidates": ids})
+	detail, err := json.Marshal(map[string]any{"candidates": idsOf(candidates)})
 	if err != nil {
 		detail = nil
 	}

@@ -22,7 +22,7 @@ func (b *batch) release(ref store.LeaseRef) {
 
 // persist ends the batch in one transaction.
 func (b *batch) persist(ctx context.Context) error {
-	p := store.Persist{Owner: b.Owner, Release: b.extra}
+	p := store.Persist{Owner: b.Owner, Release: b.extra, History: b.history}
 	written := map[*unit]bool{}
 	for _, u := range b.units {
 		if u.epoch == 0 {

@@ -181,7 +181,7 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 // record here. The row comes back at once: what was read before the lease
 // proves nothing (R3).
 func (b *batch) bindEcho(ctx context.Context, s *stranger, i *store.Identity) {
-	at := slices.IndexFunc(i.Members, func(m store.Member) bool { return m.System == b.place.system })
+	at := slices.IndexFunc(i.Members, func(m store.Member) bool { return m.System == b.place.system && m.Object == b.place.object })
 	if at >= 0 && i.Members[at].RecordID == "" {
 		_, err := b.Store.Bind(ctx, []store.Binding{{
 			IdentityID: i.ID, System: b.place.system, Object: b.place.object,
@@ -191,11 +191,31 @@ func (b *batch) bindEcho(ctx context.Context, s *stranger, i *store.Identity) {
 			b.end(s.row, "store", b.storeTrouble(s.row, err))
 			return
 		}
+		if i.Members[at].State == mapping.MemberParked {
+			b.wakeSources(ctx, i)
+		}
 		b.end(s.row, "adopted_by_echo", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.row)})
 		return
 	}
-	words := "carries the reference of another record: it looks like a copy; clear the field to sync it as a record of its own"
-	b.end(s.row, "clone", store.Finish{Disposition: store.Parked, Reason: "clone", Error: words})
+	var member *store.Member
+	if at >= 0 {
+		member = &i.Members[at]
+	}
+	b.second(ctx, s, i, member)
+}
+
+// wakeSources has the records that wait for a parked create looked at again: it
+// is not in doubt any more.
+func (b *batch) wakeSources(ctx context.Context, i *store.Identity) {
+	var hints []store.Hint
+	for _, m := range i.Members {
+		if m.RecordID != "" {
+			hints = append(hints, store.Hint{System: m.System, Object: m.Object, RecordID: m.RecordID, Cause: "adopt"})
+		}
+	}
+	if err := b.Store.Enqueue(ctx, hints); err != nil {
+		b.Logger.Warn("a record that waited for a create is not woken: its next change does it", "event", "create.wake", "identity", i.ID, "error", err)
+	}
 }
 
 // collapse lets one of several new records with one business key go on; the

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -361,4 +362,10 @@ func birthText(t time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("%d", t.UnixMilli())
+}
+
+// birthOf is the time that birthText wrote.
+func birthOf(text string) (time.Time, bool) {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	return time.UnixMilli(ms), err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"syncd/connectors"
@@ -275,12 +276,28 @@ func (b *batch) admitted(list []*send, ok []string, err error) []*send {
 
 // heldBy tells a hold from a lost lease: when to come back, and what to show.
 func (b *batch) heldBy(s *send) (after time.Duration, words string) {
-	for _, h := range b.holds() {
-		if h.System == s.member.stored.System && (h.Link == "" || h.Link == s.unit.link.Name) {
-			return b.between(heldDelay, heldDelay+10*time.Second), "held: " + h.What + " in " + h.System + " (" + h.Reason + ")"
-		}
+	what := []string{"writes"}
+	if s.write.Create {
+		what = append(what, "creates")
+	}
+	if h, held := b.holdOn(s.member.stored.System, s.unit.link.Name, what...); held {
+		return b.between(heldDelay, heldDelay+10*time.Second), heldWords(h)
 	}
 	return b.between(300*time.Millisecond, time.Second), ""
+}
+
+// holdOn finds a hold on a kind of write of a link to a system.
+func (b *batch) holdOn(system, link string, what ...string) (store.Hold, bool) {
+	for _, h := range b.holds() {
+		if h.System == system && (h.Link == "" || h.Link == link) && (h.What == "all" || slices.Contains(what, h.What)) {
+			return h, true
+		}
+	}
+	return store.Hold{}, false
+}
+
+func heldWords(h store.Hold) string {
+	return "held: " + h.What + " in " + h.System + " (" + h.Reason + ")"
 }
 
 func (b *batch) enterLedger(s *send) {

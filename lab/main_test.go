@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime/debug"
 	"testing"
+
+	"syncd/store/postgres/pgtest"
 )
 
 // collectEvery is how far the heap may grow over what lives on it before it is
@@ -14,5 +16,5 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectEvery)
 	}
-	os.Exit(m.Run())
+	os.Exit(pgtest.Main(m))
 }

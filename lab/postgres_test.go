@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"flag"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -14,8 +13,6 @@ import (
 )
 
 var flagPostgres = flag.Int("postgres", defaultPostgres, "how many seeds TestPostgresSeeds plays")
-
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // places gives every world an empty database in virtual time: one per world
 // that is played at the same time, emptied for the next.

@@ -75,6 +75,9 @@ func (silent) Wrote(string, string, string, connectors.Op, connectors.Outcome) {
 func (silent) Lag(string, string, string, time.Duration)                       {}
 func (silent) Swept(string, string, int, int)                                  {}
 func (silent) SystemOK(string, bool)                                           {}
+func (silent) Surplus(string, string)                                          {}
+func (silent) IndexLag(string, string, time.Duration)                          {}
+func (silent) Forgot(string, string)                                           {}
 
 // slot is how finely wake-ups are told apart.
 const slot = 100 * time.Millisecond
