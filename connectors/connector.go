@@ -92,8 +92,12 @@ type Object struct {
 	CreateClass CreateClass
 	Settle      time.Duration // class search: longest late delivery of a request of ours
 	IndexLag    time.Duration // class search: longest lag of the look-up
-	ReadBatch   int           // most ids in one Read, most values in one Find
-	WriteBatch  int           // most writes in one Write
+	// RepeatWindow is how long the vendor honours Write.Key: within it, the same
+	// create with the same key makes one record. 0 where it has no such thing.
+	// Class search; it must not be longer than the vendor keeps the key.
+	RepeatWindow time.Duration
+	ReadBatch    int // most ids in one Read, most values in one Find
+	WriteBatch   int // most writes in one Write
 	// RereadDelay is how long a record should be left alone after a webhook,
 	// because the vendor announces changes before they are committed.
 	RereadDelay time.Duration
@@ -205,7 +209,8 @@ type Page struct {
 type Write struct {
 	// Key names this write among its siblings: results are matched by it, never
 	// by position in a vendor's answer. It is unique in a batch and safe to show
-	// to the vendor. For creates it is token and send number.
+	// to the vendor. For creates it is token and send number; a repeat within
+	// Object.RepeatWindow has the key and the values of the send that it repeats.
 	Key      string
 	RecordID string // Update: which record
 	Token    string // Create: syncd's token, the unique key of class unique

@@ -2,8 +2,8 @@ package flows
 
 import (
 	"context"
-	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +39,7 @@ func (b *batch) create(ctx context.Context, at place, list []*send) {
 		}
 		writes := make([]connectors.Write, len(part))
 		for i, s := range part {
-			writes[i] = connectors.Write{Key: fmt.Sprintf("%s-%d", s.unit.token, s.member.stored.Sends), Token: s.unit.token, Values: s.columns}
+			writes[i] = connectors.Write{Key: s.keyOf(), Token: s.unit.token, Values: s.columns}
 		}
 		b.created(ctx, at, part, b.call(ctx, at, connectors.Create, writes))
 	}
@@ -48,7 +48,7 @@ func (b *batch) create(ctx context.Context, at place, list []*send) {
 func (b *batch) intendCreates(ctx context.Context, at place, list []*send) []*send {
 	intents := make([]store.CreateIntent, len(list))
 	for i, s := range list {
-		s.intent = &plan.Intent{Create: true, Fields: s.write.Fields}
+		s.intent = &plan.Intent{Create: true, Fields: s.write.Fields, Body: b.bodyOf(s)}
 		b.enterLedger(s)
 		intents[i] = store.CreateIntent{
 			IdentityID: s.unit.id, Epoch: s.unit.epoch, Link: s.unit.link.Name, System: at.system,
@@ -63,8 +63,10 @@ func (b *batch) intendCreates(ctx context.Context, at place, list []*send) []*se
 	return out
 }
 
-// takeBack clears sends that definitely did not happen.
+// takeBack clears sends that definitely did not happen. A repeat proves nothing
+// about the send that it repeats, which stays in doubt.
 func (b *batch) takeBack(ctx context.Context, list []*send) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s *send) bool { return s.repeat })
 	if len(list) == 0 {
 		return
 	}
@@ -172,7 +174,7 @@ func (b *batch) boundAlready(ctx context.Context, at place, s *send, id string) 
 func (b *batch) nowBound(s *send, r connectors.Result) {
 	b.becomes(s.pending, r.RecordID)
 	s.unit.noteWrite(b, s.member, "create", s.write)
-	s.member.side.Intent.Acked = true
+	s.member.side.Intent.Acked, s.member.side.Intent.Body = true, nil
 	if r.Record == nil {
 		s.member.side.Presence = plan.Written
 		return

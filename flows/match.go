@@ -61,6 +61,8 @@ func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
 			p.member.parked = true
 			b.endUnit(p.unit, "uncertain_create", store.Finish{Disposition: store.Parked, Reason: "uncertain_create",
 				Error: "a create in " + at.system + " got no answer, and " + at.object + " cannot be looked up: check by hand"})
+		case !p.member.stored.SentAt.IsZero() && b.repeatable(p.member, p.member.side.Intent):
+			p.member.repeat = true
 		case obj.CreateClass == connectors.ClassSearch && wait > 0 && !p.member.stored.SentAt.IsZero():
 			b.endUnit(p.unit, "settling", store.Finish{Disposition: store.Again, After: wait, Blame: b.unblamed(p.unit.rows[0])})
 		default:
@@ -153,7 +155,7 @@ func (b *batch) bindFound(ctx context.Context, p pending, rec connectors.Record,
 	} else {
 		p.member.findApplied()
 		if p.member.side.Intent != nil {
-			p.member.side.Intent.Acked = true
+			p.member.side.Intent.Acked, p.member.side.Intent.Body = true, nil
 		}
 	}
 	if rec.Archived {

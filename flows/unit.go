@@ -66,6 +66,7 @@ type member struct {
 	ledger   ledger
 	intended bool // an intent was committed in this batch: persist must say what is left of it
 	resend   bool // an uncertain create was looked up and is absent
+	repeat   bool // an uncertain create may be sent again as it was
 	parked   bool // its create is a person's business now: strangers need not wait for it
 	// committed are the fields of every intent that the store was given for this
 	// side and that persist has not closed yet, those of earlier batches included.
@@ -301,7 +302,7 @@ func (m *member) owe() {
 	}
 	open := plan.Intent{Fields: maps.Clone(m.owed)}
 	if m.side.Intent != nil {
-		open.Create = m.side.Intent.Create
+		open.Create, open.Body = m.side.Intent.Create, m.side.Intent.Body
 		maps.Copy(open.Fields, m.side.Intent.Fields)
 	}
 	m.side.Intent = &open

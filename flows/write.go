@@ -21,6 +21,7 @@ type send struct {
 	columns map[string]string
 	intent  *plan.Intent
 	prior   *plan.Intent // what was open before
+	repeat  bool         // it repeats an open create byte for byte
 }
 
 const (
@@ -112,7 +113,9 @@ func (b *batch) plan(u *unit, w plan.Write, updates, creates map[place][]*send) 
 			Error: "no partner in " + w.System + ", and the link does not create there"})
 		return
 	}
-	if !m.stored.SentAt.IsZero() && !m.resend {
+	if m.repeat {
+		s.again()
+	} else if !m.stored.SentAt.IsZero() && !m.resend {
 		return // its outcome is open, and it was not proved absent
 	}
 	delete(s.columns, m.object.TokenField) // travels as Write.Token
@@ -371,7 +374,11 @@ func (b *batch) unknown(s *send, err *connectors.Error) store.Finish {
 			f.Blame = b.blamed(s.unit.rows[0]) // the answer is about this record
 		}
 	}
-	if s.write.Create && s.member.object.CreateClass == connectors.ClassSearch {
+	switch {
+	case !s.write.Create || s.member.object.CreateClass != connectors.ClassSearch:
+	case b.repeatable(s.member, s.intent):
+		f.After = b.retryAfter(s.unit.rows[0].work.Attempts)
+	default:
 		f.After = s.member.object.Settle
 	}
 	return f

@@ -104,6 +104,16 @@ type Intent struct {
 	Create bool                   `json:"create,omitempty"`
 	Acked  bool                   `json:"acked,omitempty"`
 	Fields map[string]IntentEntry `json:"fields"`
+	// Body is a create as it first went out, kept where the vendor honours its key
+	// for a while: a repeat must be byte-identical (CORRECTNESS 3.5).
+	Body *Body `json:"body,omitempty"`
+}
+
+// Body is what a create was sent as. Plan does not look at it.
+type Body struct {
+	Key     string            `json:"key"`
+	First   int64             `json:"first"` // when it first went out, Unix milliseconds
+	Columns map[string]string `json:"columns"`
 }
 
 // FixedPrefix opens the names of rows that have one right value and no base:
