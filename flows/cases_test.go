@@ -132,28 +132,6 @@ func TestLinkThatDoesNotCreateParksTheUnmatched(t *testing.T) {
 	}
 }
 
-// blind makes an object one whose creates cannot be looked up.
-func (w *world) blind(system string) {
-	info := w.infos[system]
-	o := info.Objects[objectOf(system)]
-	o.CreateClass, o.TokenVisible = connectors.ClassBlind, false
-	info.Objects[objectOf(system)] = o
-}
-
-func TestBlindCreateWithoutAnswerIsParkedAndStrangersGoOn(t *testing.T) {
-	w := newWorld(t)
-	w.blind(erp)
-	e := w.engine("a", nil)
-	w.erp.Faults().Add(simulator.Fault{Op: "load", Effect: simulator.DropBefore, Times: 1})
-	w.person(crm, 1)
-	w.settle(e)
-	w.parkedAs("uncertain_create")
-	w.clock.advance(time.Hour)
-	other := w.person(erp, 2)
-	w.settle(e)
-	w.pair(erp, other, crm)
-}
-
 func TestUncertainCreateThatWasMergedAwayAsksAPerson(t *testing.T) {
 	w := newWorld(t)
 	e := w.engine("a", nil)

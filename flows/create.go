@@ -143,6 +143,7 @@ func (b *batch) bind(ctx context.Context, at place, list []*send, answers map[*s
 		}
 		b.nowBound(s, answers[s])
 	}
+	b.wakeAfterSleep(ctx, list)
 	b.beat.progress()
 }
 

@@ -53,14 +53,14 @@ func (b *batch) settleCreates(ctx context.Context) {
 
 func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
 	obj, now := b.object(at), b.Now()
-	var ask []pending
+	var ask, blind []pending
 	for _, p := range list {
 		wait := p.member.stored.SentAt.Add(obj.Settle + obj.IndexLag).Sub(now)
 		switch {
 		case obj.CreateClass == connectors.ClassBlind && !p.member.stored.SentAt.IsZero():
-			p.member.parked = true
-			b.endUnit(p.unit, "uncertain_create", store.Finish{Disposition: store.Parked, Reason: "uncertain_create",
-				Error: "a create in " + at.system + " got no answer, and " + at.object + " cannot be looked up: check by hand"})
+			blind = append(blind, p)
+		case obj.CreateClass == connectors.ClassBlind || obj.TokenField == "":
+			// There is nothing to look up by.
 		case !p.member.stored.SentAt.IsZero() && b.repeatable(p.member, p.member.side.Intent):
 			p.member.repeat = true
 		case obj.CreateClass == connectors.ClassSearch && wait > 0 && !p.member.stored.SentAt.IsZero():
@@ -69,6 +69,7 @@ func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
 			ask = append(ask, p)
 		}
 	}
+	b.parkBlind(ctx, at, blind)
 	if len(ask) == 0 {
 		return
 	}
