@@ -181,7 +181,7 @@ func (b *batch) nowBound(s *send, r connectors.Result) {
 		return
 	}
 	s.unit.show(s.member, s.whole(r.Record), true)
-	s.unit.take(plan.Resolve(s.unit.link.Rules, s.unit.sides()))
+	s.unit.take(plan.Resolve(s.unit.rules(), s.unit.sides()))
 }
 
 // whole adds to the answer of a create what was created empty and is not

@@ -8,11 +8,18 @@ import (
 )
 
 // ledger remembers outbound values: those in doubt, when the newest went out
-// (CORRECTNESS F32), and the last hour's writes per row (F27).
+// (CORRECTNESS F32), the last hour's writes per row, and when frozen rows thaw (F27).
 type ledger struct {
 	At int64                 `json:"at,omitempty"` // Unix milliseconds
 	V  map[string][]doubt    `json:"v,omitempty"`
 	H  map[string][]plan.Hop `json:"h,omitempty"`
+	F  map[string]freeze     `json:"f,omitempty"`
+}
+
+// freeze is the how many-th freeze of a row in one fight it is, and when it ends.
+type freeze struct {
+	N int   `json:"n"`
+	T int64 `json:"t"` // Unix milliseconds
 }
 
 // doubt is a value that was sent and of which no answer came: it may land yet.
@@ -31,6 +38,9 @@ const (
 	lateWindow = 20 * time.Minute
 	// hopWindow is how long a write counts when automations fight.
 	hopWindow = time.Hour
+	// longestFreeze bounds the pause between two tries to settle a row over which
+	// two automations fight. It is also how long a fight is remembered.
+	longestFreeze = 24 * time.Hour
 )
 
 func (l *ledger) record(now time.Time, row, hash, from string) {
@@ -85,3 +95,25 @@ func (l *ledger) hops(now time.Time, row string) []plan.Hop {
 	}
 	return l.H[row][i:]
 }
+
+// frozen says that a row has not thawed by the clock.
+func (l *ledger) frozen(now time.Time, row string) bool { return l.F[row].T > now.UnixMilli() }
+
+// freeze keeps a row as it is for an hour, and twice as long as the last time
+// while the same fight goes on: a fight that never ends costs a few writes a day.
+func (l *ledger) freeze(now time.Time, row string, before freeze) {
+	if time.UnixMilli(before.T).Add(longestFreeze).Before(now) {
+		before.N = 0
+	}
+	pause := longestFreeze
+	if before.N < maxDoublings {
+		pause = min(longestFreeze, hopWindow<<before.N)
+	}
+	if l.F == nil {
+		l.F = map[string]freeze{}
+	}
+	l.F[row] = freeze{N: before.N + 1, T: now.Add(pause).UnixMilli()}
+}
+
+// maxDoublings is where hopWindow is past longestFreeze.
+const maxDoublings = 5

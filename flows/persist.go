@@ -41,6 +41,8 @@ func (b *batch) persist(ctx context.Context) error {
 		case r.finish != nil:
 		case r.unit != nil && r.unit.confirm && r.unit.member(b.place.system).side.Intent != nil:
 			b.end(r, "to_confirm", store.Finish{Disposition: store.Again, After: confirmDelay, Blame: b.unblamed(r)})
+		case r.unit != nil && !r.unit.thaw.IsZero():
+			b.end(r, "frozen", b.thawing(r))
 		default:
 			b.end(r, "done", store.Finish{Disposition: store.Done})
 		}
@@ -78,7 +80,7 @@ func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 		if m.parked {
 			mu.State = mapping.MemberParked
 		}
-		if m.ledger.At == 0 {
+		if m.ledger.At == 0 && len(m.ledger.F) == 0 {
 			mu.Sent = nil
 		}
 		if m.record != nil {

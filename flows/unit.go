@@ -51,6 +51,7 @@ type unit struct {
 	ended     *store.Finish     // set: this unit is over
 	reason    string            // label of ended
 	confirm   bool              // the batch's own record is to be read again to confirm a write to it
+	thaw      time.Time         // when the first frozen row is to be looked at again; zero if none is
 	history   []store.Entry     //
 	notes     map[string]string // row → reason, for the log
 }
@@ -67,6 +68,7 @@ type member struct {
 	intended bool // an intent was committed in this batch: persist must say what is left of it
 	resend   bool // an uncertain create was looked up and is absent
 	repeat   bool // an uncertain create may be sent again as it was
+	froze    bool // a row was frozen in this batch
 	parked   bool // its create is a person's business now: strangers need not wait for it
 	// committed are the fields of every intent that the store was given for this
 	// side and that persist has not closed yet, those of earlier batches included.
@@ -252,16 +254,6 @@ func (u *unit) sides() []plan.Side {
 	return out
 }
 
-// countHops tells the sides how often their rows were written lately.
-func (u *unit) countHops(now time.Time) {
-	for _, m := range u.members {
-		m.side.Hops = make(map[string][]plan.Hop, len(m.ledger.H))
-		for row := range m.ledger.H {
-			m.side.Hops[row] = m.ledger.hops(now, row)
-		}
-	}
-}
-
 func (u *unit) take(sides []plan.Side) {
 	for i, m := range u.members {
 		m.side = sides[i]
@@ -281,7 +273,7 @@ func (u *unit) echoLikely(now time.Time) bool {
 
 // dirty says that a member's remembered state moved in this batch.
 func (m *member) dirty() bool {
-	return m.intended || m.parked || !maps.Equal(m.side.Base, m.before.Base) ||
+	return m.intended || m.parked || m.froze || !maps.Equal(m.side.Base, m.before.Base) ||
 		!reflect.DeepEqual(m.side.Intent, m.before.Intent) || !sameStates(m.side.States, m.before.States) ||
 		(m.record != nil && m.stored.Birth == "" && !m.record.Born.IsZero())
 }

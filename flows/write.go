@@ -88,8 +88,9 @@ func (b *batch) decide(u *unit) (d plan.Decision, ok bool) {
 		}
 	}()
 	u.countHops(b.Now())
-	d = plan.Decide(u.link.Rules, u.sides())
+	d = plan.Decide(u.rules(), u.sides())
 	u.take(d.Sides)
+	u.freeze(b.Now())
 	for _, n := range d.Notes {
 		u.notes[n.Row] = string(n.Reason)
 	}
@@ -343,7 +344,7 @@ func (b *batch) updated(at place, s *send, r connectors.Result, named bool) {
 			return
 		}
 		s.unit.show(m, overlay(m.record, r.Record), true)
-		s.unit.take(plan.Resolve(s.unit.link.Rules, s.unit.sides()))
+		s.unit.take(plan.Resolve(s.unit.rules(), s.unit.sides()))
 	case connectors.Unknown:
 		m.side.Presence = plan.Written
 		b.endUnit(s.unit, "unknown", b.unknown(s, r.Err))
