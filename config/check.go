@@ -164,6 +164,7 @@ func (d *decoder) checkFields(path string, l Link) {
 		}
 		d.checkWriters(row, f, l, writers)
 	}
+	d.checkGroups(path, l)
 }
 
 func (d *decoder) checkRow(row string, f Field, l Link) {
@@ -179,6 +180,7 @@ func (d *decoder) checkRow(row string, f Field, l Link) {
 	}
 	d.checkConflict(row+".conflict", f.Conflict, l)
 	if f.From == "" {
+		d.checkTwoWay(row, f)
 		return
 	}
 	for _, end := range []string{f.From, f.To} {

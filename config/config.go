@@ -142,6 +142,10 @@ type Field struct {
 	From, To string    `yaml:"-"`
 	Conflict *Conflict `yaml:"conflict"` // nil: the link's
 	Private  bool      `yaml:"private"`  // values are kept as keyed hashes in the history
+	Group    string    `yaml:"group"`    // rows of one group merge as one value, "" for a row by itself
+	// AcceptLossy takes a row that goes every way although what it drops of a
+	// value does not come back.
+	AcceptLossy bool `yaml:"accept_lossy"`
 }
 
 // DefaultTransform is Field.As where a row names none.
@@ -173,6 +177,10 @@ type Options struct {
 	ReadFile func(string) ([]byte, error)
 	// CheckFilter compiles an `only`; nil: not checked.
 	CheckFilter func(expr string) error
+	// CheckTwoWay tries whether a row that goes every way brings values back as
+	// they were; its error is one sentence without a value of anybody's. nil: not
+	// checked.
+	CheckTwoWay func(f Field) error
 	// Transforms gives for each name of `as` the parameters that it takes;
 	// nil: not checked.
 	Transforms map[string][]string

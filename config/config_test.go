@@ -85,6 +85,12 @@ func testOptions() Options {
 			}
 			return nil
 		},
+		CheckTwoWay: func(f Field) error {
+			if f.As == "lower" {
+				return errors.New(`"Jan" comes back as "jan"`)
+			}
+			return nil
+		},
 		Transforms: map[string][]string{
 			"text": nil, "lower": nil, "email": nil, "phone": {"country"}, "vat": {"country"}, "country": nil,
 			"number": {"scale"}, "bool": nil, "date": nil, "person_name": nil,

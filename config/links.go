@@ -232,6 +232,10 @@ func (r *rowDecoder) reservedKey(e entry, f *Field) {
 		f.As, _ = r.text(e.vn, e.path)
 	case "private":
 		r.boolean(resolve(e.vn), reflect.ValueOf(&f.Private).Elem(), e.path)
+	case "accept_lossy":
+		r.boolean(resolve(e.vn), reflect.ValueOf(&f.AcceptLossy).Elem(), e.path)
+	case "group":
+		f.Group, _ = r.text(e.vn, e.path)
 	case "conflict":
 		conflict := r.conflict(e)
 		f.Conflict = &conflict

@@ -155,6 +155,12 @@ func (f Field) show(l Link) *node {
 	if f.Conflict != nil {
 		n.add("conflict", f.Conflict.show())
 	}
+	if f.Group != "" {
+		n.add("group", word(f.Group))
+	}
+	if f.AcceptLossy {
+		n.add("accept_lossy", boolean(true))
+	}
 	return n.add("private", boolean(f.Private))
 }
 

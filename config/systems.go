@@ -25,7 +25,7 @@ var webhookSecret = regexp.MustCompile(`^[A-Za-z0-9_-]{22,200}$`)
 var systemName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // rowKeys are the keys of a field row that are no systems and no parameters.
-var rowKeys = []string{"name", "as", "goes", "conflict", "private"}
+var rowKeys = []string{"name", "as", "goes", "conflict", "private", "group", "accept_lossy"}
 
 // reservedNames can be no system's name besides the keys of a row: later keys
 // of a row, and words that stand where a system could.

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,7 +33,7 @@ func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link
 	l := &flows.Link{
 		Name: c.Name, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
 		Create: map[string]bool{}, Live: c.Start == "live",
-		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}},
+		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}, Able: map[string]string{}},
 	}
 	var problems []string
 	for _, m := range c.Members {
@@ -44,6 +46,7 @@ func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link
 		l.Create[m.System] = m.Write && (create || !said)
 		l.Rules.ReadOnly[m.System] = !m.Write
 		l.Rules.Silent[m.System] = !m.Listen
+		l.Rules.Able[m.System] = ableOf(infos[m.System], m.Object)
 	}
 	slices.SortFunc(l.Members, func(a, b flows.Member) int { return strings.Compare(a.System, b.System) })
 	for _, f := range c.Fields {
@@ -52,11 +55,33 @@ func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link
 			problems = append(problems, fmt.Sprintf("link %s: %v", c.Name, err))
 			continue
 		}
+		problems = append(problems, droppedTimes(c, f, row, infos)...)
 		l.Rows = append(l.Rows, row)
 		l.Private[f.Name] = f.Private
 		l.Rules.Rows = append(l.Rules.Rows, ruleOf(f, row, c.Conflict))
 	}
 	return l, append(problems, missingFields(l, infos)...)
+}
+
+// someTime is a time of day that a row which keeps days drops.
+const someTime = "2026-11-20T15:04:05Z"
+
+// droppedTimes names the columns that hold a time of which a row that goes every
+// way keeps only a part: what configurations cannot know by themselves (F28).
+func droppedTimes(c config.Link, f config.Field, row *fields.Row, infos map[string]connectors.System) []string {
+	if f.From != "" || f.AcceptLossy || row.Keeps(someTime) {
+		return nil
+	}
+	var problems []string
+	for _, m := range c.Members {
+		for _, column := range f.Columns[m.System] {
+			if infos[m.System].Objects[m.Object].Fields[column].Type == connectors.TypeTime {
+				problems = append(problems, fmt.Sprintf("link %s: %s %s: field %s holds a time, and `as: %s` drops a part of it on the way there and back: make the row one-way (goes: %s -> …), or say accept_lossy: true",
+					c.Name, m.System, m.Object, column, f.As, m.System))
+			}
+		}
+	}
+	return problems
 }
 
 func ruleOf(f config.Field, row *fields.Row, otherwise config.Conflict) plan.Row {
@@ -65,9 +90,21 @@ func ruleOf(f config.Field, row *fields.Row, otherwise config.Conflict) plan.Row
 		policy = *f.Conflict
 	}
 	return plan.Row{
-		Name: f.Name, Systems: slices.Sorted(maps.Keys(f.Columns)), From: f.From, Rev: row.Rev(),
+		Name: f.Name, Group: f.Group, Systems: slices.Sorted(maps.Keys(f.Columns)), From: f.From, Rev: row.Rev(),
 		Policy: plan.Policy{Mode: plan.Mode(policy.Mode), System: policy.System},
 	}
+}
+
+// ableOf stands for what an object can take from us: its fields, and who we are
+// there. A value that it refused is tried again when it changes (CORRECTNESS F29).
+func ableOf(s connectors.System, object string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q", s.Tenant, s.Actor)
+	fields := s.Objects[object].Fields
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		fmt.Fprintf(h, " %q %q %t %q", name, fields[name].Type, fields[name].ReadOnly, fields[name].Options)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func compileMember(m config.Member, infos map[string]connectors.System) (flows.Member, error) {

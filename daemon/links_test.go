@@ -14,7 +14,7 @@ func infosForTest() map[string]connectors.System {
 	text := connectors.Field{Type: connectors.TypeText}
 	return map[string]connectors.System{
 		"hubspot": {Objects: map[string]connectors.Object{"contacts": {Fields: map[string]connectors.Field{
-			"email": text, "phone": text, "erp_id": text, "score": {Type: connectors.TypeNumber, ReadOnly: true},
+			"email": text, "phone": text, "erp_id": text, "score": {Type: connectors.TypeNumber, ReadOnly: true}, "seen": {Type: connectors.TypeTime},
 		}}}},
 		"odoo": {Objects: map[string]connectors.Object{"res.partner": {Fields: map[string]connectors.Field{
 			"email": text, "phone": text, "x_crm_id": text, "is_company": {Type: connectors.TypeBool}, "x_score": text,
@@ -85,6 +85,12 @@ func TestWhatDoesNotFitIsSaidInOneSentence(t *testing.T) {
 			func(l *config.Link) { l.Members[0].Only = "!is_companny" },
 			[]string{"odoo", "is_companny"},
 		},
+		"time of day dropped": {
+			func(l *config.Link) {
+				l.Fields[1] = config.Field{Name: "seen", As: "date", Columns: map[string][]string{"hubspot": {"seen"}, "odoo": {"x_score"}}}
+			},
+			[]string{"hubspot", "seen", "as: date", "goes: hubspot", "accept_lossy"},
+		},
 		"unknown column at creation": {
 			func(l *config.Link) { l.Members[0].CreateWith = map[string]string{"x_gone": "1"} },
 			[]string{"odoo", "res.partner", "x_gone"},
@@ -110,5 +116,46 @@ func TestReadOnlyColumnMayBeASource(t *testing.T) {
 	l.Fields[1] = config.Field{Name: "score", As: "text", From: "hubspot", To: "odoo", Columns: map[string][]string{"hubspot": {"score"}, "odoo": {"x_score"}}}
 	if _, problems := compileLinks([]config.Link{l}, infosForTest()); len(problems) > 0 {
 		t.Fatal(problems)
+	}
+}
+
+func TestTimeOfDayMayBeDroppedOneWayOrOnPurpose(t *testing.T) {
+	for name, change := range map[string]func(*config.Field){
+		"one way":    func(f *config.Field) { f.From, f.To = "hubspot", "odoo" },
+		"on purpose": func(f *config.Field) { f.AcceptLossy = true },
+	} {
+		l := linkForTest()
+		l.Fields[1] = config.Field{Name: "seen", As: "date", Columns: map[string][]string{"hubspot": {"seen"}, "odoo": {"x_score"}}}
+		change(&l.Fields[1])
+		if _, problems := compileLinks([]config.Link{l}, infosForTest()); len(problems) > 0 {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}
+
+// A refused value is tried again when this changes (CORRECTNESS F29).
+func TestAbilityChangesWithSchemaAndCredential(t *testing.T) {
+	able := func(change func(*connectors.System)) string {
+		s := infosForTest()["hubspot"]
+		change(&s)
+		return ableOf(s, "contacts")
+	}
+	was := able(func(*connectors.System) {})
+	for name, change := range map[string]func(*connectors.System){
+		"another user": func(s *connectors.System) { s.Actor = "other" },
+		"a new field":  func(s *connectors.System) { s.Objects["contacts"].Fields["new"] = connectors.Field{} },
+		"a field we may write now": func(s *connectors.System) {
+			s.Objects["contacts"].Fields["score"] = connectors.Field{Type: connectors.TypeNumber}
+		},
+		"a new option": func(s *connectors.System) {
+			s.Objects["contacts"].Fields["phone"] = connectors.Field{Type: connectors.TypeText, Options: []string{"x"}}
+		},
+	} {
+		if able(change) == was {
+			t.Errorf("%s changes nothing", name)
+		}
+	}
+	if able(func(*connectors.System) {}) != was {
+		t.Error("it changes by itself")
 	}
 }

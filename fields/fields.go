@@ -39,6 +39,7 @@ type Row struct {
 	rev     string
 	norm    func(string) string
 	usable  func(canonical string) bool
+	samples []string
 }
 
 // revLength is how many hexadecimal digits a row's fingerprint has: 48 bits are
@@ -68,6 +69,7 @@ func Compile(s Spec) (*Row, error) {
 		r.columns[system] = slices.Clone(columns)
 	}
 	r.norm, r.usable = t.build(params)
+	r.samples = samplesOf(as, params)
 	r.rev = fingerprint(as, params, r.columns)
 	return r, nil
 }
