@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -76,7 +77,7 @@ func (w *world) bear(p *person, system string) {
 	tag := fmt.Sprintf("%d%s", p.n, system)
 	values := map[string]string{
 		"full_name": fmt.Sprintf("Jan N%s", tag), "email": fmt.Sprintf("p%d@example.com", p.n),
-		"phone": fmt.Sprintf("+420601%06d", p.n*10+len(p.nodes["phone"])), "jobtitle": "J" + tag, "city": "C" + tag,
+		"phone": fmt.Sprintf("+420601%06d", p.n*10+len(p.nodes["phone"])), "jobtitle": "J" + tag, address: "C" + tag, "zip": "Z" + tag,
 	}
 	id, err := w.create(system, values)
 	if err != nil {
@@ -88,7 +89,7 @@ func (w *world) bear(p *person, system string) {
 	w.owner[key] = p
 	w.stats.Creations++
 	w.s.note("person %d is made in %s as %s", p.n, system, id)
-	for row, v := range values {
+	for row, v := range asOne(values) {
 		p.add(row, &node{value: v, first: true, system: system, at: w.s.now})
 		w.edits[fieldKey{key, row}] = &lastEdit{at: w.s.now, value: v}
 	}
@@ -198,7 +199,7 @@ func (w *world) edit(i int) {
 	key := keys[w.s.rng.IntN(len(keys))]
 	row := linkRows[w.s.rng.IntN(len(linkRows))].name
 	if row == "email" && w.owner[key].both {
-		row = "city" // the e-mail is what joins the two records of a person
+		row = address // the e-mail is what joins the two records of a person
 	}
 	w.change(key, row, i, "a")
 	if w.s.chance(w.d.twinEdits) {
@@ -248,14 +249,18 @@ func (w *world) change(key recordKey, row string, i int, who string) {
 	saw := w.canonical(key.system, current)[row]
 	value := map[string]string{
 		"full_name": fmt.Sprintf("Jan E%d%s", i, who), "email": fmt.Sprintf("p%de%d%s@example.com", p.n, i, who),
-		"phone": fmt.Sprintf("+420602%05d%d", i, who[0]-'a'), "jobtitle": fmt.Sprintf("JE%d%s", i, who), "city": fmt.Sprintf("CE%d%s", i, who),
+		"phone": fmt.Sprintf("+420602%05d%d", i, who[0]-'a'), "jobtitle": fmt.Sprintf("JE%d%s", i, who), address: fmt.Sprintf("CE%d%s", i, who),
 	}[row]
+	rows := map[string]string{row: value}
 	once := fmt.Sprintf("%d %s", p.n, row)
 	if row != "full_name" && row != "email" && !w.cleared[once] && w.s.chance(w.d.clears) {
 		w.cleared[once] = true
 		value = ""
 	}
-	if err := w.write(key, map[string]string{row: value}); err != nil {
+	if rows[row] = value; row == address {
+		rows, value = moves(rows, saw, i+int(who[0]))
+	}
+	if err := w.write(key, rows); err != nil {
 		w.s.note("edit of %s %s %s fails: %v", key.system, key.id, row, err)
 		return
 	}
@@ -263,6 +268,22 @@ func (w *world) change(key recordKey, row string, i int, who string) {
 	w.s.note("person %d: %s %s %s: %q -> %q", p.n, key.system, key.id, row, saw, value)
 	p.add(row, &node{value: value, saw: saw, system: key.system, at: w.s.now})
 	w.edits[fieldKey{key, row}] = &lastEdit{at: w.s.now, value: value}
+}
+
+// moves makes an edit of the address one of the city, of the zip, or of both,
+// and gives what the whole becomes. It draws nothing.
+func moves(rows map[string]string, saw string, n int) (parts map[string]string, whole string) {
+	city, zip, _ := strings.Cut(saw, "|")
+	value := rows[address]
+	switch {
+	case value == "" || n%3 == 0:
+		city, zip = value, strings.Replace(value, "C", "Z", 1)
+	case n%3 == 1:
+		city = value
+	default:
+		zip = strings.Replace(value, "C", "Z", 1)
+	}
+	return map[string]string{address: city, "zip": zip}, city + "|" + zip
 }
 
 // wasRead notes that a read of ours of a record was taken at the vendor.
@@ -294,7 +315,7 @@ func (w *world) follow(v *vendor, late bool) {
 		for _, r := range linkRows {
 			columns := r.crm
 			if v.name == erp {
-				columns = []string{r.erp}
+				columns = r.erp
 			}
 			if !slices.ContainsFunc(columns, func(col string) bool { _, ok := c.Values[col]; return ok }) {
 				continue

@@ -164,7 +164,7 @@ func (w *world) lastLook() {
 		return
 	}
 	w.silence(w.s.now.Add(calmDown))
-	if n := w.stats.Writes - before; n > 0 && !w.forgot && !w.frozen && !parked {
+	if n := w.stats.Writes - before; n > 0 && !w.forgot && !parked {
 		w.violate("I6", "", "%d writes without a cause when everything was looked at once more", n)
 	}
 }

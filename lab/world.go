@@ -44,7 +44,6 @@ type world struct {
 	db      Database
 	backup  []byte // a copy of the database, for amnesia
 	forgot  bool   // the database was replaced
-	frozen  bool   // a row is frozen: it thaws after an hour, and then it is written
 	store   *steps
 	link    *flows.Link
 	keyring *mapping.Keyring
