@@ -170,6 +170,7 @@ type Side struct {
 	Frozen map[string]bool
 
 	newcomer bool // had no base when Decide began, whatever rows have one by now
+	signed   bool // Ours, and no other write of ours explains it
 }
 
 // Hop is one write of a row to a side: when, in Unix milliseconds, and the side

@@ -26,6 +26,7 @@ func resolve(rules Rules, sides []Side) {
 		if s.Intent == nil || s.Presence != Present {
 			continue
 		}
+		s.signed = s.Ours && !s.lateBeside(s.Intent)
 		for _, r := range rules.Rows {
 			if e, open := s.Intent.Fields[r.Name]; open {
 				if resolveRow(rules, r, e, s, sides) {
@@ -61,7 +62,9 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 	case !s.Intent.Create && n == e.O:
 		// Not applied. If the vendor said it was, it refuses the value: pushed
 		// again only when the value to push is another one (F29). If it did not,
-		// the intent is dropped and the change is still pending.
+		// the intent is dropped and the change is still pending. A person who put
+		// the old value back looks the same: listed, which loses nothing, while
+		// the other guess would write the old value over the source's news.
 		putBack(r, e, s, sides)
 		if s.Intent.Acked {
 			s.setState(r.Name, StateRefused, rules.refusal(s.System, r.Name, e.W))
@@ -73,7 +76,7 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		s.setBase(r, n)
 		s.setState(r.Name, StateRefused, rules.refusal(s.System, r.Name, e.W))
 		settle(rules, r, e, s.System, sides)
-	case s.Ours && e.W != "" && !s.Late[r.Name]:
+	case s.signed && e.W != "" && !s.Late[r.Name]:
 		// The vendor keeps its own form of what we wrote; that form is the base
 		// of this side (F26), and the inequality is shown.
 		s.setBase(r, n)
@@ -86,6 +89,18 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		settle(rules, r, e, s.System, sides)
 	}
 	return true
+}
+
+// lateBeside says that a row which an intent is not about shows what a write of
+// ours without an answer may only now have brought. Our signature is then about
+// that row, and a person may have edited any other before it.
+func (s *Side) lateBeside(i *Intent) bool {
+	for row, late := range s.Late {
+		if _, about := i.Fields[row]; late && !about {
+			return true
+		}
+	}
+	return false
 }
 
 // putBack restores the bases that a write which never happened was decided on.
