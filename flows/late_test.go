@@ -2,7 +2,9 @@ package flows_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"syncd/connectors"
 	"syncd/flows"
@@ -14,9 +16,13 @@ type belated struct {
 	connectors.Connector
 	hold, landsAtOnce bool
 	held              []func()
+	called            func() // before every update
 }
 
 func (l *belated) Write(ctx context.Context, object string, op connectors.Op, ws []connectors.Write) []connectors.Result {
+	if l.called != nil && op == connectors.Update {
+		l.called()
+	}
 	if !l.hold || op != connectors.Update {
 		return l.Connector.Write(ctx, object, op, ws)
 	}
@@ -97,5 +103,30 @@ func TestValueThatWasSeenToLandMayBeTypedAgain(t *testing.T) {
 			t.Errorf("crm has city %q; want %q, which a person typed", got, city)
 		}
 	}
+	w.converged(1)
+}
+
+// What a read confirmed is persisted at the end of the batch only. Until then the
+// intent of the next write carries it, marked as seen.
+func TestNextIntentCarriesWhatARowWasSeenToHold(t *testing.T) {
+	w, line := newWorld(t), &belated{landsAtOnce: true, hold: true}
+	e := w.engine("a", nil, line.over(erp))
+	id, _ := w.paired(e, crm, 1)
+	w.edit(crm, id, map[string]string{"city": "Brno"})
+	w.attempt(e) // applied, no answer
+	intents := ""
+	line.called = func() {
+		for _, m := range w.identity(crm, id).Members {
+			intents += string(m.Intent)
+		}
+	}
+	w.edit(crm, id, map[string]string{"jobtitle": "CEO"})
+	w.clock.advance(10 * time.Second)
+	w.attempt(e)
+	if !strings.Contains(intents, `"city":{"w":"Brno"`) || strings.Count(intents, `"seen":true`) != 1 {
+		t.Errorf("on record when the next write goes out: %s", intents)
+	}
+	line.hold, line.called = false, nil
+	w.settle(e)
 	w.converged(1)
 }

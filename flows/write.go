@@ -232,11 +232,15 @@ func (b *batch) intendUpdates(ctx context.Context, at place, list []*send) []*se
 
 // safe is the intent as it is committed before the call. What an earlier intent
 // told, and what was concluded from it, is in memory only until persist: should
-// the process die, the next read has to find it again (3.6).
+// the process die, the next read has to find it again (3.6). What was seen to hold
+// is marked, for the write that goes out now signs the record, and a row that it
+// is not about may be edited by a person meanwhile.
 func (s *send) safe() *plan.Intent {
-	all := maps.Clone(s.member.committed)
-	if all == nil {
-		all = map[string]plan.IntentEntry{}
+	all := make(map[string]plan.IntentEntry, len(s.member.committed)+len(s.intent.Fields))
+	for row, e := range s.member.committed {
+		b, known := s.member.side.Base[row]
+		e.Seen = e.Seen || known && !b.Never && b.V == e.W
+		all[row] = e
 	}
 	maps.Copy(all, s.intent.Fields)
 	s.member.committed = all

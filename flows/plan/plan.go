@@ -97,6 +97,9 @@ type IntentEntry struct {
 	// write proves not to have happened, they are put back.
 	B *string `json:"b,omitempty"`
 	F *string `json:"f,omitempty"`
+	// Seen: a read has shown the value, and a later intent carries the entry along
+	// until that is persisted. Whatever else the side shows by then is an edit.
+	Seen bool `json:"seen,omitempty"`
 }
 
 // Intent is an open write. Acked: the vendor said that it was applied.

@@ -59,7 +59,7 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		s.setBase(r, n)
 		s.clearState(r.Name)
 		settle(rules, r, e, s.System, sides)
-	case !s.Intent.Create && n == e.O:
+	case !e.Seen && !s.Intent.Create && n == e.O:
 		// Not applied. If the vendor said it was, it refuses the value: pushed
 		// again only when the value to push is another one (F29). If it did not,
 		// the intent is dropped and the change is still pending. A person who put
@@ -71,12 +71,12 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		} else {
 			keepPending(r, e, s, sides)
 		}
-	case s.Intent.Create && n == "":
+	case !e.Seen && s.Intent.Create && n == "":
 		// Created without the value: the vendor dropped it.
 		s.setBase(r, n)
 		s.setState(r.Name, StateRefused, rules.refusal(s.System, r.Name, e.W))
 		settle(rules, r, e, s.System, sides)
-	case s.signed && e.W != "" && !s.Late[r.Name]:
+	case !e.Seen && s.signed && e.W != "" && !s.Late[r.Name]:
 		// The vendor keeps its own form of what we wrote; that form is the base
 		// of this side (F26), and the inequality is shown.
 		s.setBase(r, n)

@@ -84,3 +84,22 @@ func TestRefusedValueIsTriedAgainWhenItsSideCanTakeMore(t *testing.T) {
 		}
 	})
 }
+
+// A row that a read had confirmed rides on in the intent of a later write until
+// that is persisted. Should the process die before, our signature is about the
+// later write, and neither another value nor the old one is anything but an edit.
+func TestRowThatWasSeenConfirmedIsEditedIfItShowsAnythingElse(t *testing.T) {
+	for shown, want := range map[string]string{"9": "9", "1": "1", "2": "<nothing>"} {
+		rules, sides := written(t, plan.Policy{Mode: plan.ModeSystem, System: "a"})
+		e := sides[1].Intent.Fields["f"]
+		e.Seen = true
+		sides[1].Intent = &plan.Intent{Fields: map[string]plan.IntentEntry{"f": e, "g": {W: "5", From: "a", V: "5", O: "1"}}}
+		sides[0].Values = map[string]string{"f": "2", "g": "5", "h": "1"}
+		sides[1].Values = map[string]string{"f": shown, "g": "5", "h": "1"}
+		sides[1].Ours = true
+		d := plan.Decide(rules, sides)
+		if got := fieldOf(d, "a", "f"); got != want || len(d.Sides[1].States) != 0 {
+			t.Errorf("b shows %s: a.f becomes %q, want %q; states %v", shown, got, want, d.Sides[1].States)
+		}
+	}
+}
