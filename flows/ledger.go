@@ -26,8 +26,9 @@ type freeze struct {
 // A send whose answer is known can do nothing any more, so a person who types an
 // old value again is not taken for it.
 type doubt struct {
-	T int64  `json:"t"` // when it was sent, Unix milliseconds
-	H string `json:"h"` // keyed hash of the value
+	T int64  `json:"t"`           // when it was sent last, Unix milliseconds
+	H string `json:"h"`           // keyed hash of the value
+	N int    `json:"n,omitempty"` // how often it was sent before
 }
 
 const (
@@ -55,28 +56,41 @@ func (l *ledger) record(now time.Time, row, hash, from string) {
 	if l.V == nil {
 		l.V = map[string][]doubt{}
 	}
-	ring := append(l.doubts(now, row), doubt{T: l.At, H: hash})
+	// A value that is sent again and again takes one place, or a vendor that hangs
+	// would push everything else out.
+	ring, again := l.doubts(now, row), doubt{T: l.At, H: hash}
+	if i := slices.IndexFunc(ring, again.same); i >= 0 {
+		again.N = ring[i].N + 1
+		ring = slices.Delete(ring, i, i+1)
+	}
+	ring = append(ring, again)
 	l.V[row] = ring[max(0, len(ring)-ledgerDepth):]
 }
 
-// answered takes the newest send of a value out of doubt.
+// same says that two doubts are about one value.
+func (d doubt) same(o doubt) bool { return d.H == o.H }
+
+// answered takes one send of a value out of doubt.
 func (l *ledger) answered(row, hash string) {
-	ring := l.V[row]
-	for i := len(ring) - 1; i >= 0; i-- {
-		if ring[i].H == hash {
-			l.V[row] = slices.Delete(slices.Clone(ring), i, i+1)
-			return
-		}
+	ring := slices.Clone(l.V[row])
+	i := slices.IndexFunc(ring, doubt{H: hash}.same)
+	switch {
+	case i < 0:
+		return
+	case ring[i].N > 0:
+		ring[i].N--
+	default:
+		ring = slices.Delete(ring, i, i+1)
 	}
+	l.V[row] = ring
 }
 
 // landed takes a value out of doubt that the record is proved to have from us, if
 // only one send of it is in doubt: a request lands once.
-func (l *ledger) landed(now time.Time, row, hash string) {
-	ring := l.doubts(now, row)
-	others := slices.DeleteFunc(slices.Clone(ring), func(d doubt) bool { return d.H == hash })
-	if len(others) == len(ring)-1 {
-		l.V[row] = others
+func (l *ledger) landed(row, hash string) {
+	ring := slices.Clone(l.V[row])
+	if i := slices.IndexFunc(ring, doubt{H: hash}.same); i >= 0 && ring[i].N == 0 {
+		l.V[row] = slices.Delete(ring, i, i+1)
 	}
 }
 

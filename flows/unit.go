@@ -203,7 +203,7 @@ func (u *unit) landed(m *member) {
 	}
 	for row, e := range m.before.Intent.Fields {
 		if v, shown := m.side.Values[row]; shown && v == e.W && e.W != e.O {
-			m.ledger.landed(u.engine.Now(), row, u.engine.Keyring.ValueHash(row, e.W))
+			m.ledger.landed(row, u.engine.Keyring.ValueHash(row, e.W))
 		}
 	}
 }
