@@ -56,7 +56,8 @@ type sched struct {
 	queue   agenda
 	seq     uint64
 	current *task
-	tasks   int // alive
+	tasks   int       // alive
+	idle    []*thread // that wait for a task
 	trace   trace
 }
 
@@ -104,35 +105,65 @@ func (s *sched) note(format string, args ...any) {
 	s.trace.add(s.now, fmt.Sprintf(format, args...))
 }
 
-// task is a coroutine of a replica: iter.Pull's, which hands over in a tenth of
-// the time that a channel takes and wakes no other thread.
+// task is an activity of a replica. It runs on a thread of its own from its
+// first step on.
 type task struct {
 	s       *sched
 	name    string
 	replica *replica
-	enter   func() (struct{}, bool) // goes on with it until it gives way or ends
-	yield   func(struct{}) bool
+	work    func(*task)
+	ended   func()
+	thread  *thread
 	waiting bool
 	dead    bool
 	paused  bool // it slept long at least once
 }
 
-// spawn starts a coroutine; it runs when the scheduler next reaches it.
+// thread is a coroutine: iter.Pull's, which hands over in a tenth of the time
+// that a channel takes and wakes no other thread of the machine. It takes one
+// task after the other, for its stack has grown by then.
+type thread struct {
+	enter func() (struct{}, bool) // goes on with it until it gives way or ends
+	yield func(struct{}) bool
+	task  *task
+}
+
+// spawn starts a task; it runs when the scheduler next reaches it.
 func (s *sched) spawn(name string, r *replica, work func(*task), ended func()) *task {
-	t := &task{s: s, name: name, replica: r, waiting: true}
+	t := &task{s: s, name: name, replica: r, work: work, ended: ended, waiting: true}
 	s.tasks++
-	t.enter, _ = iter.Pull(func(yield func(struct{}) bool) {
-		defer func() { s.tasks-- }()
-		t.yield = yield
-		if t.dead {
-			return
-		}
-		work(t)
-		t.dead = true
-		ended()
-	})
 	s.at(s.now, t.run)
 	return t
+}
+
+// board gives the task an idle thread, or a new one.
+func (t *task) board() {
+	s := t.s
+	if n := len(s.idle); n > 0 {
+		t.thread, s.idle = s.idle[n-1], s.idle[:n-1]
+		t.thread.task = t
+		return
+	}
+	h := &thread{task: t}
+	h.enter, _ = iter.Pull(func(yield func(struct{}) bool) {
+		for h.yield = yield; h.task != nil; yield(struct{}{}) {
+			h.task.work(h.task)
+			h.task.dead = true
+			h.task.ended()
+			s.tasks--
+			h.task = nil
+			s.idle = append(s.idle, h)
+		}
+	})
+	t.thread = h
+}
+
+// close ends the idle threads; every task has ended or was killed.
+func (s *sched) close() {
+	for _, h := range s.idle {
+		h.enter()
+	}
+	s.idle = nil
 }
 
 // run hands the baton to the task and waits until it gives way.
@@ -141,22 +172,30 @@ func (t *task) run() {
 		return
 	}
 	t.waiting = false
+	if t.thread == nil {
+		t.board()
+	}
 	outer := t.s.current
 	t.s.current = t
-	t.enter()
+	t.thread.enter()
 	t.s.current = outer
 }
 
-// kill ends a waiting task at the point where it waits. Its deferred calls run,
-// as they would not in a real crash: everything they touch sees a dead task.
+// kill ends a waiting task at the point where it waits, and its thread with it.
+// Its deferred calls run, as they would not in a real crash: everything they
+// touch sees a dead task.
 func (t *task) kill() {
 	t.dead, t.waiting = true, false
+	t.s.tasks--
+	if t.thread == nil { // it never ran
+		return
+	}
 	outer := t.s.current
 	t.s.current = t
 	ended := make(chan struct{})
 	go func() { // iter.Pull passes a Goexit on to whoever called: not to the scheduler
 		defer close(ended)
-		t.enter()
+		t.thread.enter()
 	}()
 	<-ended
 	t.s.current = outer
@@ -166,7 +205,7 @@ func (t *task) kill() {
 // well, but flows recovers those.
 func (t *task) wait() {
 	t.waiting = true
-	t.yield(struct{}{})
+	t.thread.yield(struct{}{})
 	if t.dead {
 		runtime.Goexit()
 	}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
-	"regexp"
 	"strings"
 	"time"
 
@@ -145,8 +145,11 @@ func answered(status int, h http.Header, body string) *http.Response {
 
 // perform hands a request to a vendor's handler and takes its answer.
 func (w *world) perform(v *vendor, req *http.Request, body []byte) *http.Response {
-	in := httptest.NewRequest(req.Method, req.URL.String(), bytes.NewReader(body))
-	in.Header = req.Header.Clone()
+	to := *req.URL
+	in := &http.Request{
+		Method: req.Method, URL: &to, RequestURI: to.RequestURI(), Host: to.Host, Header: req.Header.Clone(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
 	rec := httptest.NewRecorder()
 	v.handler.ServeHTTP(rec, in)
 	return rec.Result()
@@ -170,8 +173,8 @@ func (w *world) noteCalls(t *task, v *vendor, before int, res *http.Response, fa
 		w.stats.Calls++
 		w.s.note("%s call %s %s %s %v rows=%d: %d %s", t.name, v.name, c.Op, c.Object, c.IDs, c.Rows, c.Status, fault)
 		if isRead(c.Op) && res.StatusCode == http.StatusOK && (fault == "" || fault == callStale) && !strings.Contains(t.name, "sweep") {
-			for _, id := range shownIDs.FindAllSubmatch(peek(res), -1) {
-				w.wasRead(v.name, string(id[1]))
+			for id := range shownIDs(peek(res)) {
+				w.wasRead(v.name, id)
 			}
 		}
 	}
@@ -186,8 +189,33 @@ func (w *world) noteCalls(t *task, v *vendor, before int, res *http.Response, fa
 // isRead says that a call's answer shows records to flows.
 func isRead(op string) bool { return strings.Contains(op, "read") || op == "search" || op == "get" }
 
-// shownIDs finds the ids of the records in an answer of either vendor.
-var shownIDs = regexp.MustCompile(`"id":\s*"?([0-9]+)"?[,}]`)
+// shownIDs finds the ids of the records in an answer of either vendor: numbers
+// after "id", quoted or not, that a comma or a brace ends.
+func shownIDs(answer []byte) iter.Seq[string] {
+	const field = `"id":`
+	return func(yield func(string) bool) {
+		for {
+			n := bytes.Index(answer, []byte(field))
+			if n < 0 {
+				return
+			}
+			answer = answer[n+len(field):]
+			rest := bytes.TrimLeft(answer, " ")
+			rest, quoted := bytes.CutPrefix(rest, []byte{'"'})
+			end := bytes.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+			if end <= 0 {
+				continue
+			}
+			id := string(rest[:end])
+			if rest = rest[end:]; quoted {
+				rest = bytes.TrimPrefix(rest, []byte{'"'})
+			}
+			if len(rest) > 0 && (rest[0] == ',' || rest[0] == '}') && !yield(id) {
+				return
+			}
+		}
+	}
+}
 
 // peek reads an answer's body and puts it back.
 func peek(res *http.Response) []byte {

@@ -118,6 +118,7 @@ func (w *world) close() {
 	for _, r := range w.replicas {
 		r.killTasks()
 	}
+	w.s.close()
 	_ = w.db.Close() // a test device: its data goes next
 	w.crm.Close()
 	if w.o.Open == nil {

@@ -54,18 +54,19 @@ func (t *Truth) Changed(c Change) {
 	t.changes = append(t.changes, c)
 }
 
-// Calls gives every request so far, oldest first.
+// Calls gives every request so far, oldest first. It is a view and no copy: what
+// is recorded never changes, and an append to it makes a slice of its own.
 func (t *Truth) Calls() []Call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Clone(t.calls)
+	return slices.Clip(t.calls)
 }
 
-// Changes gives every effective write so far, oldest first.
+// Changes gives every effective write so far, oldest first; a view, as Calls.
 func (t *Truth) Changes() []Change {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Clone(t.changes)
+	return slices.Clip(t.changes)
 }
 
 // Births gives the ids of every record of an object ever made, in order,
