@@ -20,6 +20,7 @@ func plan(t *testing.T, s *Store, q string) string {
 		}
 		most = max(most, n)
 	}
+	most = max(most, strings.Count(q, "?"))
 	args := make([]any, most)
 	for n := range args {
 		args[n] = "[]"
@@ -53,7 +54,7 @@ func TestPlansUseTheIndexes(t *testing.T) {
 		uses []string
 	}{
 		"is due":       {sqlIsDue, []string{"work_due (system=? AND object=? AND lane=? AND not_before<?)"}},
-		"due":          {strings.NewReplacer("@queues", "?1", "@now", "?2").Replace(sqlDue), []string{"work_due (system=? AND object=? AND lane=? AND not_before<?)"}},
+		"due":          {sqlDue(2), []string{"work_due (system=? AND object=? AND lane=? AND not_before<?)"}},
 		"claim":        {sqlClaim, []string{"work_due (system=? AND object=? AND lane=? AND not_before<?)", "SEARCH work USING PRIMARY KEY (system=? AND object=? AND record_id=?)"}},
 		"lease":        {sqlLeaseOfRecords, []string{"SEARCH identity USING PRIMARY KEY (identity_id=?)", "member_record (system=? AND object=? AND record_id=?)"}},
 		"resolve":      {sqlResolve, []string{"member_record (system=? AND object=? AND record_id=?)", "SEARCH i USING PRIMARY KEY", "SEARCH o USING PRIMARY KEY (identity_id=?)", "SEARCH f USING PRIMARY KEY"}},
