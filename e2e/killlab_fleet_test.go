@@ -85,7 +85,7 @@ func (f *fleet) start() {
 	}
 	for _, r := range f.replicas {
 		r.wanted = true
-		if err := r.launch(path); err != nil {
+		if _, err := r.launch(path); err != nil {
 			f.t.Fatal(err)
 		}
 		go r.supervise(path)
@@ -93,22 +93,26 @@ func (f *fleet) start() {
 	f.node = f
 }
 
-func (r *replica) launch(path string) error {
+// launch starts a process, unless there shall be none any more.
+func (r *replica) launch(path string) (is bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.wanted {
+		return false, nil
+	}
 	p := &process{cmd: exec.Command(path, "serve", "-c", r.config), ops: r.ops, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "SYNCD_FAILPOINTS=@"+r.orders)
 	p.cmd.Stdout, p.cmd.Stderr = r.log, r.log
 	if err := p.cmd.Start(); err != nil {
-		return fmt.Errorf("start replica %d: %w", r.n, err)
+		return false, fmt.Errorf("start replica %d: %w", r.n, err)
 	}
 	go func() {
 		defer close(p.done)
 		p.err = p.cmd.Wait()
 	}()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.now, r.told, r.down = p, false, ownDown
 	r.starts++
-	return nil
+	return true, nil
 }
 
 // supervise starts the replica again whenever it has ended.
@@ -118,17 +122,16 @@ func (r *replica) supervise(path string) {
 		p := r.process()
 		<-p.done
 		r.mu.Lock()
-		down, told, wanted := r.down, r.told, r.wanted
+		down, told := r.down, r.told
 		r.mu.Unlock()
 		if !told && !killed(p.err) && !(r.excused() && exitCode(p.err) == 1) {
 			r.t.Errorf("replica %d ended by itself: %v", r.n, p.err)
 		}
-		if !wanted {
-			return
-		}
-		time.Sleep(down)
-		if err := r.launch(path); err != nil {
-			r.t.Error(err)
+		r.pass(down)
+		if is, err := r.launch(path); !is {
+			if err != nil {
+				r.t.Error(err)
+			}
 			return
 		}
 	}

@@ -63,9 +63,27 @@ func (l *killLab) perform(h hit) string {
 		return fmt.Sprintf(": %d", l.terminate())
 	case hitFull:
 		l.excuse(true, h.lasts)
-		return l.disk.full(r, h)
+		before := l.fullErrors()
+		switch {
+		case l.server == nil:
+			l.fullSQLite(h)
+		case l.disk.limit:
+			l.missed++
+			return ": not without a disk of its own"
+		default:
+			l.fullPostgres(h)
+		}
+		return fmt.Sprintf(": %d errors", l.fullErrors()-before)
 	}
 	return ""
+}
+
+// fullErrors counts what syncd has said about a full disk.
+func (l *killLab) fullErrors() (n int) {
+	for _, words := range []string{"database or disk is full", "disk I/O error", "No space left on device", "SQLSTATE 53100"} {
+		n += strings.Count(l.log.all(), words)
+	}
+	return n
 }
 
 // excuse lets replicas end by themselves for a while.

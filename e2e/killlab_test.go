@@ -35,7 +35,7 @@ type killLab struct {
 	*fleet
 	store  string
 	server *pgtest.Server // nil on SQLite
-	disk   *smallDisk     // nil on PostgreSQL
+	disk   *smallDisk
 	wires  map[string]*wire
 	crowd  *crowd
 	lb     *balancer
@@ -76,12 +76,11 @@ func TestLabKill(t *testing.T) {
 
 func newKillLab(t *testing.T, store string, seed uint64) *killLab {
 	t.Helper()
-	l := &killLab{store: store, wires: map[string]*wire{crmSystem: newWire(t), erpSystem: newWire(t)}, hits: map[string]int{}, met: map[string]int{}}
+	l := &killLab{store: store, disk: newSmallDisk(t), wires: map[string]*wire{crmSystem: newWire(t), erpSystem: newWire(t)}, hits: map[string]int{}, met: map[string]int{}}
 	s := settings{Store: store, Lease: shortLease, Sweep: shortLease, Seed: seed}
 	if store == onPostgres {
 		s.DSN = l.ownServer(t)
 	} else {
-		l.disk = newSmallDisk(t)
 		s.Database = l.disk.path(fileDatabase)
 	}
 	w := newWorld(t, s)
@@ -110,7 +109,11 @@ func (l *killLab) ownServer(t *testing.T) string {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var err error
-	if l.server, err = pgtest.Start(ctx); err != nil {
+	place := l.disk.dir
+	if l.disk.limit {
+		place = ""
+	}
+	if l.server, err = pgtest.StartIn(ctx, place); err != nil {
 		t.Fatalf("the lab's PostgreSQL: %v", err)
 	}
 	t.Cleanup(func() {
@@ -221,12 +224,9 @@ func (l *killLab) figures(took, rest time.Duration) string {
 	}
 	l.crowd.mu.Lock()
 	defer l.crowd.mu.Unlock()
-	full := strings.Count(l.log.all(), diskFull)
+	full := l.fullErrors()
 	return fmt.Sprintf("lab-kill store=%s seed=%d hits=%d took=%s births=%d edits=%d webhooks_acked=%d webhooks_failed=%d starts=%d "+
 		"connections_cut=%d full_disk_errors=%d writes=%d rest=%s missed_failpoints=%d | %s | at failpoints: %s",
 		l.store, *seedFlag, *hitsFlag, took.Round(time.Second), len(l.crowd.crm)+len(l.crowd.erp), l.crowd.edits, l.lb.acked.Load(), l.lb.failed.Load(), starts,
 		cut, full, l.writes(), rest.Round(time.Second), l.missed, count(l.hits), count(l.met))
 }
-
-// diskFull is what SQLite says of a full disk.
-const diskFull = "database or disk is full"

@@ -54,7 +54,7 @@ func ClockedAlone(tb testing.TB, at time.Time) (dsn string, clock *Clock) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	server, err := start(ctx, true)
+	server, err := start(ctx, "", true)
 	if err != nil {
 		tb.Fatalf("pgtest: %v", err)
 	}

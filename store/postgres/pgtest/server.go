@@ -49,12 +49,16 @@ type Server struct {
 }
 
 // Start starts a server that dies with this process, whatever ends it.
-func Start(ctx context.Context) (*Server, error) { return start(ctx, false) }
+func Start(ctx context.Context) (*Server, error) { return start(ctx, "", false) }
+
+// StartIn starts one whose data is in a directory below parent, where the
+// server's account must be able to get at it; "" finds a place.
+func StartIn(ctx context.Context, parent string) (*Server, error) { return start(ctx, parent, false) }
 
 // start starts one that keeps nothing for a crash if it is volatile: no flushes,
 // no background cleaning that comes when it likes, and its data in memory where
 // there is a place for that.
-func start(ctx context.Context, volatile bool) (*Server, error) {
+func start(ctx context.Context, parent string, volatile bool) (*Server, error) {
 	bin, err := findServer()
 	if err != nil {
 		return nil, err
@@ -64,7 +68,10 @@ func start(ctx context.Context, volatile bool) (*Server, error) {
 		return nil, err
 	}
 	removeStale()
-	dir, err := makeDir(as, volatile)
+	if parent == "" {
+		parent = placeFor(as, volatile)
+	}
+	dir, err := makeDir(parent, as)
 	if err != nil {
 		return nil, fmt.Errorf("make a data directory: %w", err)
 	}
@@ -249,8 +256,8 @@ func isFile(path string) bool {
 // memory is a file system in memory, where there is one.
 const memory = "/dev/shm"
 
-// makeDir makes the server's directory where its account can get at it.
-func makeDir(as *account, volatile bool) (string, error) {
+// placeFor finds a directory that the server's account can get at.
+func placeFor(as *account, volatile bool) string {
 	parent := os.TempDir()
 	if info, err := os.Stat(memory); volatile && err == nil && info.IsDir() {
 		parent = memory
@@ -258,6 +265,11 @@ func makeDir(as *account, volatile bool) (string, error) {
 	if as != nil && !traversable(parent) {
 		parent = "/tmp"
 	}
+	return parent
+}
+
+// makeDir makes the server's directory, its account's own.
+func makeDir(parent string, as *account) (string, error) {
 	dir, err := os.MkdirTemp(parent, dirPrefix+strconv.Itoa(os.Getpid())+"-")
 	if err != nil {
 		return "", err

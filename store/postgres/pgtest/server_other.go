@@ -10,7 +10,10 @@ type Server struct{}
 // Start says that a running server has to be named.
 func Start(context.Context) (*Server, error) { return nil, ErrNoServer }
 
-func start(context.Context, bool) (*Server, error) { return nil, ErrNoServer }
+// StartIn says that a running server has to be named.
+func StartIn(context.Context, string) (*Server, error) { return nil, ErrNoServer }
+
+func start(context.Context, string, bool) (*Server, error) { return nil, ErrNoServer }
 
 // DSN is empty: there is no server.
 func (*Server) DSN(string) string { return "" }
