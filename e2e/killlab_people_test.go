@@ -45,6 +45,7 @@ const (
 	crowdLongest  = 260 * time.Millisecond
 	// birthsIn is how many actions one birth is among.
 	birthsIn = 6
+	newest   = 3
 )
 
 func (w *world) newCrowd(seed uint64) *crowd {
@@ -85,9 +86,18 @@ func (c *crowd) act(seed uint64, i int) error {
 	}
 	value := fmt.Sprintf("edit %d", i)
 	if len(c.erp) == 0 || len(c.crm) > 0 && c.dice.IntN(2) == 0 {
-		return c.editBornInCRM(c.crm[c.dice.IntN(len(c.crm))], value)
+		return c.editBornInCRM(oneOf(c.dice, c.crm), value)
 	}
-	return c.editBornInERP(c.erp[c.dice.IntN(len(c.erp))], value)
+	return c.editBornInERP(oneOf(c.dice, c.erp), value)
+}
+
+// oneOf takes one of the newest half of the time: so what is edited is often on
+// its way already, and its record just being made.
+func oneOf[T any](dice *rand.Rand, all []T) T {
+	if dice.IntN(2) == 0 {
+		all = all[max(0, len(all)-newest):]
+	}
+	return all[dice.IntN(len(all))]
 }
 
 func (c *crowd) bear(seed uint64, i int) error {
