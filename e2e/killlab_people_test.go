@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"syncd/simulator"
 )
 
 // crowd is people who work in both systems while syncd is hit. Every field of a
@@ -17,13 +20,15 @@ type crowd struct {
 	*world
 	dice *rand.Rand
 
-	mu     sync.Mutex
-	crm    []string // contacts born in the CRM
-	erp    []int64  // partners born in the ERP
-	typed  map[edit]string
-	edits  int
-	stop   chan struct{}
-	rested chan struct{}
+	mu    sync.Mutex
+	crm   []string // contacts born in the CRM
+	erp   []int64  // partners born in the ERP
+	typed map[edit]string
+	edits int
+	// suspect is the pair at which an edit was missing when last looked.
+	suspect [2]string
+	stop    chan struct{}
+	rested  chan struct{}
 }
 
 // edit is a field of a record where it was born; column is the name on that side.
@@ -175,8 +180,30 @@ func (c *crowd) lost() string {
 			inCRM, inERP = ownField[crmSystem], ownField[erpSystem]
 		}
 		if a, b := c.contact(contact, inCRM), c.partner(id, inERP); a != want || b != want {
+			c.suspect = [2]string{contact, strconv.FormatInt(id, 10)}
 			return fmt.Sprintf("%s of contact %s and partner %d was last made %q; there is %q and %q", e.column, contact, id, want, a, b)
 		}
 	}
 	return c.equal()
+}
+
+// story tells what befell the pair at which an edit is missing: every change by
+// the vendors' truth, and what syncd said about it.
+func (c *crowd) story() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	for n, changes := range [][]simulator.Change{c.world.crm.Truth().Changes(), c.world.erp.Truth().Changes()} {
+		for _, ch := range changes {
+			if ch.ID == c.suspect[n] && (ch.Object == contacts || ch.Object == partner) {
+				out = append(out, fmt.Sprintf("%s %s %s by %s: %v", ch.At.UTC().Format(time.RFC3339Nano), ch.Object, ch.ID, ch.Actor, ch.Values))
+			}
+		}
+	}
+	for line := range strings.SplitSeq(c.log.all(), "\n") {
+		if strings.Contains(line, ":"+contacts+":"+c.suspect[0]+`"`) || strings.Contains(line, ":"+partner+":"+c.suspect[1]+`"`) {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
 }

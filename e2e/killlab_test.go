@@ -156,6 +156,11 @@ func (l *killLab) rests() time.Duration {
 	}
 	began, n := time.Now(), l.crowd.born()
 	l.flows()
+	defer func() {
+		if l.t.Failed() && l.crowd.suspect[0] != "" {
+			l.t.Logf("the pair at which an edit is missing:\n%s", l.crowd.story())
+		}
+	}()
 	l.holdsWithin(restPatience, "each is there once", func() string { return l.onePair(n) })
 	l.holdsWithin(restPatience, "no edit is lost", l.crowd.lost)
 	l.holdsWithin(restPatience, "the queue is empty", l.unrest)
