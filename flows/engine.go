@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"syncd/connectors"
@@ -37,6 +38,9 @@ type Store interface {
 	CommitSweep(ctx context.Context, page store.SweepPage, ttl time.Duration) (int, error)
 	ReleaseCursor(ctx context.Context, ref store.CursorRef) error
 	Holds(ctx context.Context) ([]store.Hold, error)
+	CloseHold(ctx context.Context, h store.Hold) error
+	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error
+	Queues(ctx context.Context) ([]store.QueueStat, error)
 }
 
 // Pacer is the rate limit of a system.
@@ -97,6 +101,10 @@ type Engine struct {
 	projection map[place][]string
 	health     map[string]*health
 	wake       chan struct{}
+	mu         sync.Mutex    // guards alarm and recoveries
+	alarm      chan struct{} // closed when every sweep has something to do
+	recoveries map[place]time.Time
+	recovering atomic.Bool // a link recovers from lost commits: see amnesia.go
 }
 
 // place is an object of a system.
@@ -106,7 +114,8 @@ type place struct{ system, object string }
 func New(o Options) (*Engine, error) {
 	e := &Engine{
 		Options: o, systems: map[string]*System{}, links: map[string]*Link{},
-		projection: map[place][]string{}, health: map[string]*health{}, wake: make(chan struct{}, 1),
+		projection: map[place][]string{}, health: map[string]*health{}, wake: make(chan struct{}, 1), alarm: make(chan struct{}),
+		recoveries: map[place]time.Time{},
 	}
 	if e.Together == nil {
 		e.Together = together

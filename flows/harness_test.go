@@ -65,6 +65,7 @@ type world struct {
 	hubs  map[string]*hubspotsim.Sim
 	erp   *odoosim.Sim
 	store *sqlite.Store
+	path  string // of the store
 	keys  *mapping.Keyring
 	infos map[string]connectors.System
 	link  *flows.Link
@@ -104,7 +105,8 @@ func newWorld(t testing.TB, settings ...setting) *world {
 	if w.keys, err = mapping.NewKeyring(installKey); err != nil {
 		t.Fatal(err)
 	}
-	w.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"), sqlite.Options{KeyFingerprint: w.keys.Fingerprint(), Replica: "r", Now: w.clock.now})
+	w.path = filepath.Join(t.TempDir(), "db")
+	w.store, err = sqlite.Open(t.Context(), w.path, sqlite.Options{KeyFingerprint: w.keys.Fingerprint(), Replica: "r", Now: w.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,9 @@ func sortedPlaces[V any](m map[place]V) []place {
 // settleCreates finds out what became of creates whose outcome is open, by
 // class (CORRECTNESS 3.5). Found: adopted. Proved absent: sent again.
 func (b *batch) settleCreates(ctx context.Context) {
+	first := b.lookFirst(ctx)
 	uncertain := b.pendings(func(p pending) bool {
-		return !p.member.stored.SentAt.IsZero() || p.member.stored.State == mapping.MemberUncertain || p.unit.lookToken
+		return first[p.unit.link.Name] || !p.member.stored.SentAt.IsZero() || p.member.stored.State == mapping.MemberUncertain || p.unit.lookToken
 	})
 	for _, at := range sortedPlaces(uncertain) {
 		b.settlePlace(ctx, at, uncertain[at])

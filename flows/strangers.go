@@ -162,6 +162,7 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 		met[i.ID] = i
 		b.release(store.LeaseRef{ID: i.ID, Epoch: i.Epoch})
 	}
+	recovers := map[string]bool{} // by link
 	return slices.DeleteFunc(all, func(s *stranger) bool {
 		switch {
 		case !s.known:
@@ -170,8 +171,16 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 			b.end(s.row, "leased_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(s.row)})
 		case met[s.id] != nil:
 			b.bindEcho(ctx, s, met[s.id])
-		default:
-			return false // a token of ours that this database never saw: claimed under its own id
+		default: // a token of ours that this database never saw: claimed under its own id
+			if !recovers[s.link.Name] {
+				var err error
+				if recovers[s.link.Name], err = b.unknownToken(ctx, s); err != nil {
+					recovers[s.link.Name] = false
+					b.end(s.row, "store", b.storeTrouble(s.row, err))
+					return true
+				}
+			}
+			return false
 		}
 		return true
 	})
@@ -303,7 +312,7 @@ func (b *batch) newcomer(s *stranger, n store.NewIdentity, res store.ClaimResult
 		b.end(s.row, "broken", store.Finish{Disposition: store.Dead, Reason: "broken", Error: err.Error()})
 		return
 	}
-	u.born, u.lookToken = true, s.known
+	u.born, u.lookToken = true, s.known || b.mayBeForgotten(b.place, s.row.sight.Record.Born)
 	for _, k := range res.Shared {
 		u.shared[k.Kind] = true
 	}

@@ -60,6 +60,7 @@ func (e *Engine) sweepLoop(ctx context.Context, p place) {
 	every := max(time.Second, e.systems[p.system].SweepEvery)
 	for sweeps := 0; ; sweeps++ {
 		wait := every + e.between(0, every/10)
+		alarm := e.alarmed()
 		if e.suspended(p.system) > 0 {
 			wait = max(time.Second, e.suspended(p.system))
 		} else if err := e.Sweep(ctx, p.system, p.object); errors.Is(err, errSweepBusy) {
@@ -70,9 +71,13 @@ func (e *Engine) sweepLoop(ctx context.Context, p place) {
 			e.Logger.Warn("a sweep ended early; the next one goes on from the same place", "event", "sweep.failed", "system", p.system, "object", p.object, "error", err)
 			wait = min(wait, 10*time.Second)
 		}
+		if e.recovering.Load() {
+			wait = min(wait, recoverRetry)
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-alarm:
 		case <-time.After(wait):
 		}
 	}
@@ -82,6 +87,17 @@ func (e *Engine) sweepLoop(ctx context.Context, p place) {
 // enqueues the records whose state it has not seen before.
 func (e *Engine) Sweep(ctx context.Context, system, object string) error {
 	p := place{system, object}
+	lost := e.recover(ctx, p)
+	err := e.changed(ctx, p)
+	if errors.Is(lost, errSweepBusy) {
+		return err // another replica is at it
+	}
+	return errors.Join(err, lost)
+}
+
+// changed makes the pass over what changed.
+func (e *Engine) changed(ctx context.Context, p place) error {
+	system, object := p.system, p.object
 	cur, ok, err := e.Store.LeaseCursor(ctx, system, object, kindChanged, e.Owner, sweepLease)
 	if err != nil {
 		return fmt.Errorf("take the sweep cursor of %s %s: %w", system, object, err)
