@@ -199,6 +199,7 @@ func TestRecordOlderThanTheRecoveryIsLookedUpLongAfterwards(t *testing.T) {
 	w.forget()
 	w.edit(erp, partner, map[string]string{"x_syncd_ref": ""}) // the source shows no token
 	w.forget()
+	w.clock.advance(time.Hour) // and no sweep of changes goes back that far
 	// Nothing is listened to in the CRM: its records are not taken up from there.
 	for i := range w.link.Members {
 		w.link.Members[i].Listen = w.link.Members[i].System == erp
@@ -228,6 +229,24 @@ func TestRecordOlderThanTheRecoveryIsLookedUpLongAfterwards(t *testing.T) {
 	w.settle(e)
 	if got := w.pair(erp, partner, crm); got != contact || len(w.births(crm)) != 1 {
 		t.Errorf("paired with %s of %v; want %s", got, w.births(crm), contact)
+	}
+}
+
+func TestPairsComeBackAfterATotalLossThoughNobodyEditsAnything(t *testing.T) {
+	w := forgetful(t, true)
+	w.nameless(erp) // never synced: a backfill's
+	w.forget()
+	w.clock.advance(time.Hour)
+	e := w.engine("c", nil)
+	if err := e.Forgot(t.Context(), flows.EvidenceFence); err != nil {
+		t.Fatal(err)
+	}
+	w.recover(e)
+	for _, id := range w.births(crm) {
+		w.pair(crm, id, erp)
+	}
+	if c, p := len(w.births(crm)), len(w.births(erp)); c != 3 || p != 4 {
+		t.Errorf("%d contacts, %d partners: the sweep created what never had a token", c, p)
 	}
 }
 
