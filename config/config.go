@@ -47,9 +47,10 @@ type Listener struct {
 
 // Store is where the state is kept: exactly one of SQLite and Postgres.
 type Store struct {
-	SQLite   string        `yaml:"sqlite"`   // path; default syncd.db if there is no Postgres
-	Postgres secret.Secret `yaml:"postgres"` // connection URL
-	Lease    time.Duration `yaml:"lease"`    // how long a dead replica's work waits; default 60s
+	SQLite   string        `yaml:"sqlite"`    // path; default syncd.db if there is no Postgres
+	Postgres secret.Secret `yaml:"postgres"`  // connection URL
+	StateDir string        `yaml:"state_dir"` // where the file "fence" is kept; default beside the SQLite file
+	Lease    time.Duration `yaml:"lease"`     // how long a dead replica's work waits; default 60s
 	Keep     Keep          `yaml:"keep"`
 }
 

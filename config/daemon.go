@@ -48,6 +48,7 @@ var settings = []setting{
 	{"server.ops.listen", DefaultOpsListen, func(c *Config) any { return &c.Server.Ops.Listen }},
 	{"server.drain_timeout", DefaultDrainTimeout.String(), func(c *Config) any { return &c.Server.DrainTimeout }},
 	{"store.sqlite", "", func(c *Config) any { return &c.Store.SQLite }}, // DefaultSQLite without store.postgres
+	{"store.state_dir", "", func(c *Config) any { return &c.Store.StateDir }},
 	{"store.lease", DefaultLease.String(), func(c *Config) any { return &c.Store.Lease }},
 	{"log.level", DefaultLogLevel, func(c *Config) any { return &c.Log.Level }},
 	{"log.format", DefaultLogFormat, func(c *Config) any { return &c.Log.Format }},

@@ -39,6 +39,9 @@ func (c *Config) Show() ([]byte, error) {
 	} else {
 		store.add("postgres", word(c.Store.Postgres.String()))
 	}
+	if c.Store.StateDir != "" {
+		store.add("state_dir", word(c.Store.StateDir))
+	}
 	root.add("store", store.add("lease", word(c.Store.Lease.String())).
 		add("keep", flow(object().
 			add("deliveries", word(c.Store.Keep.Deliveries.String())).

@@ -34,7 +34,7 @@ type Store interface {
 	Register(ctx context.Context, systems []store.SystemRow) error
 	CloseHold(ctx context.Context, h store.Hold) error
 	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error
-	Queues(ctx context.Context) ([]store.QueueStat, error)
+	Fence(ctx context.Context) (int64, error)
 	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)
 	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
 	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)

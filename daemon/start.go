@@ -34,8 +34,11 @@ func (d *Daemon) runFlows(ctx context.Context) error {
 	for {
 		engine, err := d.start(ctx)
 		if err == nil {
+			err = d.recall(ctx, engine)
+		}
+		if err == nil {
 			d.status.ready(engine)
-			return engine.Serve(ctx, d.Config.Server.DrainTimeout)
+			return d.serve(ctx, engine)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -53,6 +56,17 @@ func (d *Daemon) runFlows(ctx context.Context) error {
 		case <-time.After(startRetry):
 		}
 	}
+}
+
+// serve runs the flows, and notes the fence meanwhile and when they have drained.
+func (d *Daemon) serve(ctx context.Context, engine *flows.Engine) error {
+	noting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	noted := make(chan struct{})
+	go func() { defer close(noted); d.keepFence(noting) }()
+	err := engine.Serve(ctx, d.Config.Server.DrainTimeout)
+	stop()
+	<-noted
+	return err
 }
 
 // start reaches every system, makes the custom fields, checks the links against

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -28,11 +29,12 @@ type statusView struct {
 }
 
 type holdView struct {
-	System string    `json:"system"`
-	Link   string    `json:"link,omitempty"`
-	What   string    `json:"what"`
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
+	System string          `json:"system"`
+	Link   string          `json:"link,omitempty"`
+	What   string          `json:"what"`
+	Reason string          `json:"reason"`
+	Since  time.Time       `json:"since"`
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 type waitingView struct {
@@ -87,7 +89,7 @@ func (d *Daemon) describe() statusView {
 	v := d.status.view()
 	if holds, err := d.store.Holds(ctx); err == nil {
 		for _, h := range holds {
-			v.Holds = append(v.Holds, holdView{System: h.System, Link: h.Link, What: h.What, Reason: h.Reason, Since: h.Since})
+			v.Holds = append(v.Holds, holdView{System: h.System, Link: h.Link, What: h.What, Reason: h.Reason, Since: h.Since, Detail: h.Detail})
 		}
 	}
 	if rows, err := d.store.Waiting(ctx, waitingShown); err == nil {

@@ -183,6 +183,14 @@ func (x *timely) Holds(ctx context.Context) ([]store.Hold, error) {
 	return gives(x, func() ([]store.Hold, error) { return x.db.Holds(ctx) })
 }
 
+func (x *timely) CloseHold(ctx context.Context, h store.Hold) error {
+	return x.told(func() error { return x.db.CloseHold(ctx, h) })
+}
+
+func (x *timely) ReleaseHold(ctx context.Context, system, link, what, reason, by string) error {
+	return x.told(func() error { return x.db.ReleaseHold(ctx, system, link, what, reason, by) })
+}
+
 func (x *timely) Queues(ctx context.Context) ([]store.QueueStat, error) {
 	return gives(x, func() ([]store.QueueStat, error) { return x.db.Queues(ctx) })
 }

@@ -73,6 +73,9 @@ type Store interface {
 	// Prune deletes evidence that is older than its age, at most so many rows of
 	// each kind a call, oldest first. What the flows decide by stays.
 	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
+	// Fence gives the newest number of the fencing sequence, or one ahead of it:
+	// what is noted of it outside tells a database that lost commits (F47).
+	Fence(ctx context.Context) (int64, error)
 
 	// What people and tests look at.
 	Queues(ctx context.Context) ([]store.QueueStat, error)

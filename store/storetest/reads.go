@@ -15,6 +15,32 @@ var readLaws = []law{
 	{"QueuesCountByState", queuesCountByState},
 	{"HistoryIsNewestFirst", historyIsNewestFirst},
 	{"UnknownIdentityIsNil", unknownIdentityIsNil},
+	{"FenceIsAheadOfEveryEpoch", fenceIsAheadOfEveryEpoch},
+}
+
+func fenceIsAheadOfEveryEpoch(e *env) {
+	fence := func() int64 {
+		e.t.Helper()
+		n, err := e.Fence(e.ctx)
+		e.ok(err)
+		return n
+	}
+	last := fence()
+	for n := range 3 {
+		e.hint(fmt.Sprint("A", n))
+		c := e.claim(fmt.Sprint("A", n))[0]
+		cur, ok, err := e.LeaseCursor(e.ctx, crm, contacts, "changed", w1, long)
+		e.ok(err)
+		now := fence()
+		if !ok || now < c.Epoch || now < cur.Epoch || now <= last {
+			e.t.Fatalf("fence %d after %d; epochs %d and %d", now, last, c.Epoch, cur.Epoch)
+		}
+		if again := fence(); again != now {
+			e.t.Fatalf("looking at the fence moved it from %d to %d", now, again)
+		}
+		e.ok(e.ReleaseCursor(e.ctx, store.CursorRef{System: crm, Object: contacts, Kind: "changed", Epoch: cur.Epoch}))
+		last = now
+	}
 }
 
 func pairsViewShowsBothDirections(e *env) {
