@@ -44,17 +44,22 @@ func (h *heartbeat) beat() {
 	defer close(h.done)
 	ticker := time.NewTicker(h.engine.Heartbeat)
 	defer ticker.Stop()
+	end := time.NewTimer(h.left()) // between two beats, too
+	defer end.Stop()
 	for {
 		select {
 		case <-h.ctx.Done():
 			return
 		case <-ticker.C:
 			h.prolong()
+		case <-end.C:
 		}
-		if h.left() <= 0 {
+		left := h.left()
+		if left <= 0 {
 			h.cancel()
 			return
 		}
+		end.Reset(left)
 	}
 }
 
