@@ -169,6 +169,8 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 			return false
 		case slices.Contains(busy, s.id):
 			b.end(s.row, "leased_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(s.row)})
+		case has(met[s.id], s.row.work): // bound by somebody else since the row was claimed as nobody's
+			b.end(s.row, "adopted_by_echo", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.row)})
 		case met[s.id] != nil:
 			b.bindEcho(ctx, s, met[s.id])
 		default: // a token of ours that this database never saw: claimed under its own id
@@ -328,4 +330,11 @@ func (b *batch) trouble(system string, err error) *connectors.Error {
 	e := asConnectorError(system, err)
 	b.noteTrouble(system, e, false)
 	return e
+}
+
+// has says that a record is a member of an identity, nil having none.
+func has(i *store.Identity, w store.Work) bool {
+	return i != nil && slices.ContainsFunc(i.Members, func(m store.Member) bool {
+		return m.System == w.System && m.Object == w.Object && m.RecordID == w.RecordID && m.State.Bound()
+	})
 }
