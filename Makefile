@@ -44,6 +44,9 @@ lab-kill: setup ## the real binary under kill -9, SIGSTOP, a dying PostgreSQL, a
 lab-postgres: ## the same on PostgreSQL in virtual time: SEEDS seeds
 	$(GO) test -count=1 -timeout 0 -v -run TestPostgresSeeds ./lab -postgres $(SEEDS) -from $(FROM)
 
+lab-mutants: ## known bugs, put in one at a time: which test catches which (RUN=pattern for some of them)
+	$(GO) run ./lab/mutants -run '$(RUN)'
+
 setup: ## install what the tests need: a C compiler for -race, and PostgreSQL
 	@./.ci/setup
 

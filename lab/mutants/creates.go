@@ -1,0 +1,87 @@
+package main
+
+// creates are the bugs of TESTING's list about bringing a record into being.
+var creates = []mutant{
+	{
+		name:   "sent_at not committed",
+		breaks: "a send is on record before the wire (CORRECTNESS 3.5, 2 INTENT; F1, F2)",
+		edits:  []edit{{"store/sqlite/update.go", "SET sent_at=?9, sends", "SET sent_at=CASE WHEN ?9<0 THEN ?9 END, sends"}},
+		tests:  []string{"./store/sqlite -run TestContract/SendMovesOnce", "./store/sqlite -run TestContract"},
+	},
+	{
+		name:   "POST-then-persist",
+		breaks: "claim, then call, then bind (CORRECTNESS 3.1 rule 3)",
+		edits: []edit{
+			{"flows/create.go", "part = b.intendCreates(ctx, at, part); len(part) == 0", "len(part) == 0"},
+			{"flows/create.go", "b.created(ctx, at, part, b.call(ctx, at, connectors.Create, writes))",
+				"results := b.call(ctx, at, connectors.Create, writes)\n\t\tpart = b.intendCreates(ctx, at, part)\n\t\tb.created(ctx, at, part, results)"},
+		},
+		tests: []string{"./flows -run TestIntentIsOnRecordBeforeItsWriteGoesOut"},
+	},
+	{
+		name:   "search without settle",
+		breaks: "nothing is concluded from a look-up before settle and index lag are over (CORRECTNESS 3.5, F7, F9)",
+		edits:  []edit{{"flows/match.go", "Add(obj.Settle + obj.IndexLag)", "Add(0)"}},
+		tests:  []string{"./flows -run TestUncertainCreateIsNotLookedUpBeforeItSettled"},
+	},
+	{
+		name:   "bind fenced",
+		breaks: "whoever learns a true record id records it (CORRECTNESS 3.5)",
+		edits: []edit{{"store/sqlite/update.go", "record_id IS NULL AND state IN ('creating','uncertain','parked')\n  AND NOT EXISTS",
+			"record_id IS NULL AND state IN ('creating','uncertain','parked')\n  AND EXISTS (SELECT 1 FROM identity i WHERE i.identity_id=?1 AND i.epoch=member.sent_epoch)\n  AND NOT EXISTS"}},
+		tests: []string{"./store/sqlite -run TestContract/BindIsUnfenced"},
+	},
+	{
+		name:   "random token",
+		breaks: "a token is a function of the source record and the install key (CORRECTNESS 3.2, F47)",
+		edits: []edit{
+			{"mapping/token.go", "func (k *Keyring) IdentityID(o Origin) string {", "var dice int64\n\nfunc (k *Keyring) IdentityID(o Origin) string {\n\tdice++"},
+			{"mapping/token.go", "o.Born.UnixMilli(), 10", "o.Born.UnixMilli()+dice, 10"},
+		},
+		tests: []string{"./mapping -run TestSameRecordMakesTheSameTokenAfterAmnesia"},
+	},
+	{
+		name:   "match key per system",
+		breaks: "two systems that create the same person meet at one key (CORRECTNESS 3.2 match_key, F6)",
+		edits:  []edit{{"store/sqlite/create.go", "WHERE k.link=?1 AND k.kind=?2 AND k.value=?3`", "WHERE k.link=?1 AND k.kind=?2 AND k.value=?3 AND k.system=?4`"}},
+		tests:  []string{"./store/sqlite -run TestContract/SameKeyJoinsWhereTheSystemIsMissing"},
+	},
+	{
+		name:   "birth ignored",
+		breaks: "a record with the id of a paired one and another birth is another record (CORRECTNESS F42)",
+		edits:  []edit{{"flows/read.go", `birthText(rec.Born) != m.stored.Birth {`, `birthText(rec.Born) == "" {`}},
+		tests:  []string{"./flows -run TestRecordThatGotAPairedOnesIdIsParked"},
+	},
+	{
+		name:   "returned id ignored",
+		breaks: "an answer with another id than the asked one is a merge (CORRECTNESS F40)",
+		edits: []edit{
+			{"flows/read.go", "if s.Record.ID != r.work.RecordID {", `if s.Record.ID == "" {`},
+			{"flows/read.go", "s.Sight == connectors.SightFound && s.Record.ID == m.stored.RecordID:", "s.Sight == connectors.SightFound:"},
+			{"flows/read.go", "case s.Sight == connectors.SightFound:\n\t\tb.endUnit", "case s.Sight == connectors.Sight(\"\"):\n\t\tb.endUnit"},
+		},
+		tests: []string{"./flows -run TestMemberThatWasMergedAwayIsParkedOnBothSides"},
+	},
+	{
+		name:    "merge's deletion obeyed",
+		breaks:  "a record that went into another is merged, not deleted (CORRECTNESS F41)",
+		instead: "deletes are not propagated at all; mutated: HubSpot's read no longer finds the record that a deleted one went into",
+		edits:   []edit{{"connectors/hubspot/read.go", "if slices.Contains(asked, old) {", "if old == asked[0]+\"?\" {"}, {"connectors/hubspot/read.go", "if !stranger {", "if !stranger || len(asked) > 0 {"}},
+		tests:   []string{"./connectors/hubspot -run TestReadAfterMergeAndArchive|TestReadAsksOneByOneForAStranger"},
+	},
+	{
+		name:    "404 = deleted",
+		breaks:  "absence is no evidence of a deletion (CORRECTNESS F37)",
+		instead: "deletes are not propagated at all; mutated: a partner that is not shown is created again",
+		edits: []edit{{"flows/read.go", "default:\n\t\tb.endUnit(u, \"partner_missing\"", "default:\n\t\tif u.epoch > 0 {\n\t\t\tm.side.Presence, m.stored.RecordID, m.stored.State = plan.Creating, \"\", mapping.MemberCreating\n\t\t\treturn\n\t\t}\n\t\tb.endUnit(u, \"partner_missing\""},
+			{"flows/read.go", "\"syncd/store\"\n", "\"syncd/flows/plan\"\n\t\"syncd/mapping\"\n\t\"syncd/store\"\n"}},
+		tests: []string{"./flows -run TestPartnerThatIsNotShownIsNeitherDeletedNorMadeAgain"},
+	},
+	{
+		name:    "deletes without breaker",
+		breaks:  "a mass of losses stops for a person (CORRECTNESS F38, F66)",
+		instead: "deletes are not propagated at all; mutated: the blanking guard, the one valve against losing much at once, is off",
+		edits:   []edit{{"flows/plan/guard.go", "if blank >= leastBlanked && 2*blank > held {", "if blank < 0 {"}},
+		tests:   []string{"./flows/plan -run TestMostlyBlankedRecordTripsTheGuard", "./flows -run TestBlankedRecordIsParkedAndNothingIsWritten"},
+	},
+}
