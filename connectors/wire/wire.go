@@ -61,6 +61,21 @@ func (f *Failure) Unwrap() error { return f.Err }
 // errTooLarge says that an answer passed MaxAnswer.
 var errTooLarge = errors.New("answer larger than 10 MiB")
 
+// errKeyWithoutBody: net/http re-sends a call without a body if it has such a
+// header, whatever its method (CORRECTNESS 0.1.4).
+var errKeyWithoutBody = errors.New("a call with an idempotency key needs a body")
+
+// replayable says that net/http takes the request for one that may be sent twice.
+func replayable(req *http.Request) bool {
+	for name := range req.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Idempotency-Key", "X-Idempotency-Key":
+			return req.Method != http.MethodGet
+		}
+	}
+	return false
+}
+
 // Do makes the call. The error is a *Failure. hc should not follow redirects:
 // see NewClient.
 func Do(ctx context.Context, hc *http.Client, r Request) (Response, error) {
@@ -86,6 +101,9 @@ func Do(ctx context.Context, hc *http.Client, r Request) (Response, error) {
 		req.Header = r.Header.Clone()
 	}
 	req.GetBody = nil // nothing may replay a body on its own
+	if len(r.Body) == 0 && replayable(req) {
+		return Response{}, &Failure{Err: errKeyWithoutBody}
+	}
 	res, err := hc.Do(req)
 	if err != nil {
 		return Response{}, &Failure{Sent: sent.Load(), Err: err}

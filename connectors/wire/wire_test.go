@@ -37,7 +37,8 @@ func cutter(t *testing.T, applied *atomic.Int32) *httptest.Server {
 func client() *http.Client { return wire.NewClient(&http.Transport{}) }
 
 func TestWriteIsNeverSentTwice(t *testing.T) {
-	for _, header := range []string{"", "Idempotency-Key", "X-Idempotency-Key"} {
+	for _, c := range []struct{ header, body string }{{"", "x"}, {"Idempotency-Key", "x"}, {"X-Idempotency-Key", "x"}, {"", ""}} {
+		header := c.header
 		var applied atomic.Int32
 		s, hc := cutter(t, &applied), client()
 		if _, err := wire.Do(t.Context(), hc, wire.Request{Method: http.MethodPost, URL: s.URL + "/first", Body: []byte("x")}); err != nil {
@@ -47,13 +48,30 @@ func TestWriteIsNeverSentTwice(t *testing.T) {
 		if header != "" {
 			h.Set(header, "k")
 		}
-		_, err := wire.Do(t.Context(), hc, wire.Request{Method: http.MethodPost, URL: s.URL + "/create", Header: h, Body: []byte("x")})
+		_, err := wire.Do(t.Context(), hc, wire.Request{Method: http.MethodPost, URL: s.URL + "/create", Header: h, Body: []byte(c.body)})
 		var f *wire.Failure
 		if !errors.As(err, &f) || !f.Sent {
-			t.Errorf("header %q: %v, want a failure that was sent", header, err)
+			t.Errorf("%+v: %v, want a failure that was sent", c, err)
 		}
 		if n := applied.Load(); n != 1 {
-			t.Errorf("header %q: the vendor applied it %d times", header, n)
+			t.Errorf("%+v: the vendor applied it %d times", c, n)
+		}
+	}
+}
+
+// What has no body is replayed whatever GetBody is: net/http looks at the
+// header alone then. Such a call is not made.
+func TestWriteWithAKeyAndWithoutABodyIsRefused(t *testing.T) {
+	for _, header := range []string{"Idempotency-Key", "X-Idempotency-Key", "x-idempotency-key"} {
+		var applied atomic.Int32
+		s, hc := cutter(t, &applied), client()
+		if _, err := wire.Do(t.Context(), hc, wire.Request{Method: http.MethodPost, URL: s.URL + "/first"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := wire.Do(t.Context(), hc, wire.Request{Method: http.MethodPost, URL: s.URL + "/create", Header: http.Header{header: {"k"}}})
+		var f *wire.Failure
+		if !errors.As(err, &f) || f.Sent || applied.Load() != 0 {
+			t.Errorf("header %q: %v, applied %d times; want a failure that was not sent", header, err, applied.Load())
 		}
 	}
 }
