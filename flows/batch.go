@@ -104,6 +104,7 @@ func (b *batch) process(ctx context.Context) {
 			break
 		}
 	}
+	b.probeLag(ctx)
 }
 
 // adopt turns what was claimed into rows and units.

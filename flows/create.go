@@ -144,6 +144,7 @@ func (b *batch) bind(ctx context.Context, at place, list []*send, answers map[*s
 		b.nowBound(s, answers[s])
 	}
 	b.wakeAfterSleep(ctx, list)
+	b.sampleLag(ctx, at, list)
 	b.beat.progress()
 }
 

@@ -101,9 +101,11 @@ type Engine struct {
 	projection map[place][]string
 	health     map[string]*health
 	wake       chan struct{}
-	mu         sync.Mutex    // guards alarm and recoveries
+	mu         sync.Mutex    // guards what follows, but recovering
 	alarm      chan struct{} // closed when every sweep has something to do
 	recoveries map[place]time.Time
+	samples    map[sampleKey]sample
+	rates      map[place]rate
 	recovering atomic.Bool // a link recovers from lost commits: see amnesia.go
 }
 
@@ -115,7 +117,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		Options: o, systems: map[string]*System{}, links: map[string]*Link{},
 		projection: map[place][]string{}, health: map[string]*health{}, wake: make(chan struct{}, 1), alarm: make(chan struct{}),
-		recoveries: map[place]time.Time{},
+		recoveries: map[place]time.Time{}, samples: map[sampleKey]sample{}, rates: map[place]rate{},
 	}
 	if e.Together == nil {
 		e.Together = together
