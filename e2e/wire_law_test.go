@@ -45,7 +45,7 @@ func TestWireMakesTheTroubleItIsToldTo(t *testing.T) {
 		}
 	}()
 	w := newWire(t)
-	w.to = far.Addr().String()
+	w.lead(far.Addr().String())
 	text := bytes.Repeat([]byte("0123456789"), 20)
 	// said sends the text and gives what comes back within the time.
 	said := func(limit time.Duration) ([]byte, error) {

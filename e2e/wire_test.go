@@ -11,9 +11,9 @@ import (
 // which trouble can be made for all connections at once.
 type wire struct {
 	listener net.Listener
-	to       string // host:port
 
 	mu      sync.Mutex
+	to      string // host:port
 	trouble trouble
 	since   chan struct{} // closed when the trouble ends
 	open    map[*net.TCPConn]bool
@@ -71,6 +71,13 @@ func (w *wire) set(t trouble) {
 	}
 }
 
+// lead says where to.
+func (w *wire) lead(to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = to
+}
+
 func (w *wire) now() (trouble, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,7 +121,10 @@ func (w *wire) carry(near *net.TCPConn) {
 		abort(near)
 		return
 	}
-	c, err := net.Dial("tcp", w.to)
+	w.mu.Lock()
+	to := w.to
+	w.mu.Unlock()
+	c, err := net.Dial("tcp", to)
 	if err != nil {
 		abort(near)
 		return
