@@ -46,6 +46,9 @@ type killLab struct {
 	hits   map[string]int
 	met    map[string]int // failpoints at which something happened
 	missed int
+	rows   map[string]bool // of id_mapping when last looked
+	looks  int
+	lookAt int // the hit after which the next look is due
 }
 
 // TestLabKill: the real binary, three of it on PostgreSQL, is killed, stopped,
@@ -64,6 +67,9 @@ func TestLabKill(t *testing.T) {
 			l.pass(h.before)
 			said := l.perform(h)
 			t.Logf("%7.1fs hit %d: %s%s", time.Since(began).Seconds(), i+1, h, said)
+			if row := l.vanished(i); row != "" {
+				t.Errorf("id_mapping has lost the row %s", row)
+			}
 			if t.Failed() {
 				break
 			}
@@ -84,7 +90,8 @@ func newKillLab(t *testing.T, store string, seed uint64) *killLab {
 		s.Database = l.disk.path(fileDatabase)
 	}
 	w := newWorld(t, s)
-	l.wires[crmSystem].to, l.wires[erpSystem].to = hostOf(t, w.crmURL), hostOf(t, w.erpURL)
+	l.wires[crmSystem].lead(hostOf(t, w.crmURL))
+	l.wires[erpSystem].lead(hostOf(t, w.erpURL))
 	w.crmURL, w.erpURL = "http://"+l.wires[crmSystem].address(), "http://"+l.wires[erpSystem].address()
 	door := httptest.NewUnstartedServer(nil)
 	w.public = "http://" + door.Listener.Addr().String()
@@ -130,7 +137,8 @@ func (l *killLab) ownServer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	w := newWire(t)
-	w.to, u.Host = u.Host, w.address()
+	w.lead(u.Host)
+	u.Host = w.address()
 	l.wires[onPostgres] = w
 	return u.String()
 }
@@ -231,7 +239,7 @@ func (l *killLab) figures(took, rest time.Duration) string {
 	defer l.crowd.mu.Unlock()
 	full := l.fullErrors()
 	return fmt.Sprintf("lab-kill store=%s seed=%d hits=%d took=%s births=%d edits=%d webhooks_acked=%d webhooks_failed=%d starts=%d "+
-		"connections_cut=%d full_disk_errors=%d writes=%d rest=%s missed_failpoints=%d | %s | at failpoints: %s",
+		"connections_cut=%d full_disk_errors=%d writes=%d looks_at_id_mapping=%d rest=%s missed_failpoints=%d | %s | at failpoints: %s",
 		l.store, *seedFlag, *hitsFlag, took.Round(time.Second), len(l.crowd.crm)+len(l.crowd.erp), l.crowd.edits, l.lb.acked.Load(), l.lb.failed.Load(), starts,
-		cut, full, l.writes(), rest.Round(time.Second), l.missed, count(l.hits), count(l.met))
+		cut, full, l.writes(), l.looks, rest.Round(time.Second), l.missed, count(l.hits), count(l.met))
 }
