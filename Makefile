@@ -39,7 +39,7 @@ lab: ## the deterministic simulator: SEEDS seeds of the real engine in virtual t
 	$(GO) test -count=1 -timeout 0 -v -run TestSeeds ./lab -seeds $(SEEDS) -from $(FROM)
 
 lab-kill: setup ## the real binary under kill -9, SIGSTOP, a dying PostgreSQL, a full disk: N hits per store by SEED
-	$(GO) test -count=1 -timeout 0 -v -run 'TestLabKill$$' ./e2e -hits $(N) -seed $(SEED)
+	$(GO) test -count=1 -timeout 0 -v -run 'TestLabKill$$|TestPowerLoss' ./e2e -hits $(N) -seed $(SEED) -instants 40
 
 lab-postgres: ## the same on PostgreSQL in virtual time: SEEDS seeds
 	$(GO) test -count=1 -timeout 0 -v -run TestPostgresSeeds ./lab -postgres $(SEEDS) -from $(FROM)
