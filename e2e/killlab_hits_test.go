@@ -58,6 +58,12 @@ func (l *killLab) perform(h hit) string {
 	case hitCrash:
 		l.excuse(true, 0)
 		l.crash()
+	case hitAll:
+		l.excuse(true, 0)
+		for _, r := range l.replicas {
+			go r.kill(h.down)
+		}
+		l.crash()
 	case hitTerminate:
 		l.excuse(true, 0)
 		return fmt.Sprintf(": %d", l.terminate())

@@ -36,13 +36,14 @@ const (
 	hitCrash     = "PostgreSQL stopped at once and started"
 	hitTerminate = "backends terminated"
 	hitFull      = "full disk"
+	hitAll       = "everything at once, PostgreSQL too"
 )
 
 // decks are what is drawn from, until nothing is left; then again. So every kind
 // comes, and in its proportion. What lasts beyond a lease is rare: it takes time.
 var decks = map[string]map[string]int{
 	onSQLite:   {hitKill: 12, hitKillAt: 12, hitStop: 1, hitStopAt: 1, hitSleepAt: 1, hitVendor: 4, hitFull: 3},
-	onPostgres: {hitKill: 8, hitKillAt: 12, hitStop: 1, hitStopAt: 1, hitSleepAt: 1, hitVendor: 4, hitDatabase: 2, hitCrash: 2, hitTerminate: 2, hitFull: 1},
+	onPostgres: {hitKill: 8, hitKillAt: 12, hitStop: 1, hitStopAt: 1, hitSleepAt: 1, hitVendor: 4, hitDatabase: 2, hitCrash: 2, hitTerminate: 2, hitFull: 1, hitAll: 1},
 }
 
 // points are the failpoints, each with the latest passing at which it is met.
