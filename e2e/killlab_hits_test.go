@@ -16,6 +16,9 @@ const (
 	// atPoint is how long a failpoint may take to be met: a sweep comes every
 	// ten seconds, a birth about every second.
 	atPoint = 15 * time.Second
+	// stragglers is how long another replica may take to stop as well: all are
+	// armed until the first has.
+	stragglers = 100 * time.Millisecond
 	// look is how often a process that should have met one is looked at.
 	look = 5 * time.Millisecond
 	// databaseAway is how long after its database was away a replica may end
@@ -41,11 +44,18 @@ func (l *killLab) perform(h hit) string {
 			return ": not met, killed at random"
 		}
 	case hitStopAt:
-		p := l.ordered(h, (*process).stopped)
-		if p == nil {
+		if l.ordered(h, (*process).stopped) == nil {
 			return ": not met"
 		}
-		l.freeze(p)
+		l.pass(stragglers)
+		n := 0
+		for _, r := range l.replicas {
+			if p := r.process(); p.stopped() && !l.isFrozen(p) {
+				l.freeze(p)
+				n++
+			}
+		}
+		return fmt.Sprintf(": %d stopped", n)
 	case hitSleepAt:
 		if l.ordered(h, func(*process) bool { return true }) == nil {
 			return ": not met"
@@ -119,7 +129,7 @@ func (l *killLab) ordered(h hit, happened func(*process) bool) *process {
 	}()
 	for deadline := time.Now().Add(atPoint); time.Now().Before(deadline); l.pass(look) {
 		for i, p := range armed {
-			if happened(p) && strings.Count(l.log.all(), said) > before {
+			if happened(p) && !l.isFrozen(p) && strings.Count(l.log.all(), said) > before {
 				l.met[name]++
 				return p
 			}
@@ -138,14 +148,21 @@ func (l *killLab) freeze(p *process) {
 	over := func() {
 		defer l.frozen.Done()
 		l.pass(beyondLease)
+		l.still.Delete(p)
 		p.signal(syscall.SIGCONT)
 	}
 	l.frozen.Add(1)
+	l.still.Store(p, true)
 	if len(l.replicas) == 1 {
 		over()
 		return
 	}
 	go over()
+}
+
+func (l *killLab) isFrozen(p *process) bool {
+	_, is := l.still.Load(p)
+	return is
 }
 
 func (l *killLab) crash() {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type killLab struct {
 	lb     *balancer
 
 	frozen sync.WaitGroup
+	still  sync.Map // *process that is stopped until its lease is over
 	// away is until when a replica may end because of its database, in Unix ns.
 	away   atomic.Int64
 	hits   map[string]int
@@ -161,6 +163,7 @@ func (l *killLab) rests() time.Duration {
 	l.frozen.Wait()
 	for _, r := range l.replicas {
 		r.order("")
+		r.process().signal(syscall.SIGCONT) // should one have met a stop that was just being taken back
 	}
 	began, n := time.Now(), l.crowd.born()
 	l.flows()
