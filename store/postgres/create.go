@@ -79,6 +79,7 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 	sorted := make([]store.NewIdentity, len(claims))
 	for n, at := range order {
 		sorted[n] = claims[at]
+		sorted[n].Keys = inKeyOrder(claims[at].Keys)
 	}
 	settled, err := inTx(ctx, s, "claim identities", func(ctx context.Context, tx pgx.Tx) ([]store.ClaimResult, error) {
 		c := &claiming{tx: tx, claims: sorted, result: make([]store.ClaimResult, len(sorted)), keys: map[linkKey]keyHolder{}}
@@ -92,6 +93,14 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 		results[at] = settled[n]
 	}
 	return results, nil
+}
+
+// inKeyOrder gives each key once, in the order in which they decide: what a
+// claim with two keys meets must not depend on how its caller lists them.
+func inKeyOrder(keys []store.Key) []store.Key {
+	keys = slices.Clone(keys)
+	slices.SortFunc(keys, func(a, b store.Key) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value)) })
+	return slices.Compact(keys)
 }
 
 // run keeps the lock order: identities, members, keys, each in key order. From

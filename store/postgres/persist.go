@@ -88,6 +88,7 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 		}
 		var ok []store.IdentityUpdate
 		ours := map[string]bool{} // in p.Identities
+		named := setOf(idsOf(leases))
 		for _, i := range p.Identities {
 			ours[i.ID] = true
 			if held[i.ID] {
@@ -101,7 +102,7 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 		queueFields(&b, ok)
 		queueIdentities(&b, ok, p.Release, ours, held)
 		queueKeys(&b, ok)
-		s.queueHistory(&b, p.History, ours, held)
+		s.queueHistory(&b, p.History, named, held)
 		rows := queueLockWork(&b, p)
 		if err := send(ctx, tx, &b); err != nil {
 			return out, err
@@ -198,13 +199,14 @@ func queueKeys(b *pgx.Batch, ok []store.IdentityUpdate) {
 	}
 }
 
-// queueHistory leaves out what a fenced identity would have written.
-func (s *Store) queueHistory(b *pgx.Batch, entries []store.Entry, ours, held map[string]bool) {
+// queueHistory leaves out what a fenced identity would have written: one that
+// the batch names and does not hold.
+func (s *Store) queueHistory(b *pgx.Batch, entries []store.Entry, named, held map[string]bool) {
 	var ids, systems, objects, records, keys, traces, fields []*string
 	var causes, actions []string
 	var epochs []int64
 	for _, e := range entries {
-		if ours[e.IdentityID] && !held[e.IdentityID] {
+		if named[e.IdentityID] && !held[e.IdentityID] {
 			continue
 		}
 		ids, systems, objects = append(ids, orNull(e.IdentityID)), append(systems, orNull(e.System)), append(objects, orNull(e.Object))

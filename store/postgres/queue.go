@@ -176,6 +176,11 @@ func leaseColumns(refs []store.LeaseRef) (ids []string, epochs []int64) {
 	return ids, epochs
 }
 
+func idsOf(refs []store.LeaseRef) []string {
+	ids, _ := leaseColumns(refs)
+	return ids
+}
+
 func workColumns(refs []store.WorkRef) (systems, objects, records []string, epochs []int64) {
 	for _, r := range refs {
 		systems, objects = append(systems, r.System), append(objects, r.Object)

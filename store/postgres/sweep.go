@@ -14,7 +14,7 @@ const (
 	sqlLeaseCursor = `INSERT INTO cursor AS c (system, object, kind, epoch, owner, lease_until)
 VALUES ($1, $2, $3, nextval('fence'), $4, clock_timestamp() + $5::bigint * interval '1 microsecond')
 ON CONFLICT (system, object, kind) DO UPDATE SET epoch=EXCLUDED.epoch, owner=EXCLUDED.owner, lease_until=EXCLUDED.lease_until
-WHERE c.lease_until IS NULL OR c.lease_until < clock_timestamp()
+WHERE c.lease_until IS NULL OR c.owner=EXCLUDED.owner OR c.lease_until < clock_timestamp()
 RETURNING c.pos::text, c.epoch`
 
 	sqlSaveCursor = `UPDATE cursor SET pos=$5::text::json, lease_until=clock_timestamp() + $6::bigint * interval '1 microsecond'
@@ -32,8 +32,8 @@ ON CONFLICT (system, object, record_id) DO UPDATE SET ver=EXCLUDED.ver, birth=CO
   last_seen=EXCLUDED.last_seen, gone_at=NULL`
 )
 
-// LeaseCursor takes a sweep's cursor. A cursor that is held is not given
-// again, not even to its holder: a hung sweep of the same daemon is a zombie too.
+// LeaseCursor takes a sweep's cursor. Its holder gets it again, under a new
+// epoch: a sweep of the same daemon that hangs is a zombie and is fenced.
 func (s *Store) LeaseCursor(ctx context.Context, system, object, kind, owner string, ttl time.Duration) (store.Cursor, bool, error) {
 	c, err := inTx(ctx, s, "lease cursor", func(ctx context.Context, tx pgx.Tx) (c store.Cursor, err error) {
 		var pos *string

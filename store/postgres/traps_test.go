@@ -299,25 +299,3 @@ func TestOddTextIsKept(t *testing.T) {
 		t.Fatalf("base %s, want it byte for byte: %s", got, odd)
 	}
 }
-
-// A record deleted and made anew comes back to its identity: a second one would
-// make a second record in the other system.
-func TestReturningRecordJoinsItsIdentity(t *testing.T) {
-	s := registered(t, 0)
-	mail := store.Key{Kind: "email", Value: "ada"}
-	rs, err := s.ClaimIdentities(ctx, "w", long, []store.NewIdentity{newIdentity(1, mail)})
-	ok(t, err)
-	_, err = s.Persist(ctx, store.Persist{Owner: "w", Identities: []store.IdentityUpdate{{LeaseRef: store.LeaseRef{ID: identityID(1), Epoch: rs[0].Epoch},
-		Members: []store.MemberUpdate{{System: crm, State: "gone", Base: json.RawMessage(`{"x":1}`)}}}}})
-	ok(t, err)
-	rs, err = s.ClaimIdentities(ctx, "w", long, []store.NewIdentity{newIdentity(2, mail)})
-	ok(t, err)
-	if rs[0].Verdict != store.VerdictJoined || rs[0].IdentityID != identityID(1) {
-		t.Fatalf("claim of the returning record: %+v", rs[0])
-	}
-	i, err := s.Identity(ctx, identityID(1))
-	ok(t, err)
-	if m := i.Members[0]; m.RecordID != recordID(2) || m.State != "active" || m.Base != nil || m.Token != "t1" {
-		t.Fatalf("member %+v, want the new record and nothing of the old one", m)
-	}
-}

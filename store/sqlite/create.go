@@ -91,7 +91,11 @@ const (
 	sqlJoin = `INSERT INTO member (identity_id, system, object, record_id, state, token, birth, first_seen, last_seen, created_by)
 VALUES (?1, ?2, ?3, ?4, 'active', (SELECT token FROM member WHERE identity_id=?1 AND token IS NOT NULL LIMIT 1), ?5, ?6, ?6, ?7)`
 	sqlJoinUnsent = `UPDATE member SET object=?3, record_id=?4, state='active', birth=?5, last_seen=?6, base=NULL, intent=NULL WHERE identity_id=?1 AND system=?2`
-	sqlShare      = `UPDATE match_key SET shared=1 WHERE link=?1 AND kind=?2 AND value=?3`
+	// The person came back: the record was deleted and made anew (3.8). The row
+	// is the claim, so it is used again, with nothing of the old record.
+	sqlJoinReturn = `UPDATE member SET object=?3, record_id=?4, state='active', birth=?5, last_seen=?6, base=NULL, base_ver=NULL, base_at=NULL,
+  intent=NULL, gone_at=NULL WHERE identity_id=?1 AND system=?2`
+	sqlShare = `UPDATE match_key SET shared=1 WHERE link=?1 AND kind=?2 AND value=?3`
 )
 
 // meet looks for live identities that hold the claim's keys: two systems that
@@ -107,6 +111,7 @@ func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 		var theirs sql.NullString
 		var shared, bound, sent bool
 		held, err := t.row(sqlMet, []any{c.Link, k.Kind, k.Value, src.System}, &other, &shared, &state, &theirs, &bound, &sent)
+		member := mapping.MemberState(theirs.String)
 		switch {
 		case err != nil:
 			return r, err
@@ -118,14 +123,17 @@ func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 			_, err = t.exec(sqlJoin, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now, c.CreatedBy)
 			r.Verdict, r.IdentityID = store.VerdictJoined, other
 			return r, err
-		case !bound && !sent: // its create here never went out
+		case member == mapping.MemberGone || member == mapping.MemberMerged:
+			_, err = t.exec(sqlJoinReturn, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now)
+			r.Verdict, r.IdentityID = store.VerdictJoined, other
+			return r, err
+		case !bound && !sent && member != mapping.MemberUncertain: // its create here never went out
 			_, err = t.exec(sqlJoinUnsent, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now)
 			r.Verdict, r.IdentityID = store.VerdictJoined, other
 			return r, err
-		case !bound || !counts(mapping.MemberState(theirs.String)):
-			// Our record may be its open create, or stands where its own one
-			// was deleted or merged. A new identity beside it would be a second
-			// customer elsewhere: that record waits.
+		case !bound:
+			// Our record may be its open create. A new identity beside it would
+			// be a second customer elsewhere: that record waits.
 			r.Verdict, r.IdentityID = store.VerdictWait, other
 			return r, nil
 		default: // two records of one system
@@ -137,9 +145,6 @@ func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 	}
 	return r, nil
 }
-
-// counts says that a member's record is there, and another than ours.
-func counts(s mapping.MemberState) bool { return s.Bound() || s == mapping.MemberParked }
 
 const (
 	sqlNewIdentity = `INSERT INTO identity (identity_id, link, epoch, lease_owner, lease_until, created_at, created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`

@@ -40,7 +40,7 @@ func (b *batch) work() error {
 }
 
 func (b *batch) finish(f store.Finish) (ours bool, err error) {
-	if b.lost(f.IdentityID) {
+	if f.IdentityID != "" && !b.held[f.IdentityID] {
 		return b.end(sqlGiveBack, f, b.now)
 	}
 	switch f.Disposition {

@@ -97,8 +97,8 @@ func (s *Store) TakeBack(ctx context.Context, sends []store.SendRef) error {
 }
 
 // sqlBind has no fence: a zombie that learns a true record id must record it.
-const sqlBind = `UPDATE member SET record_id=?3, state='active', birth=?4, last_seen=?5
-WHERE identity_id=?1 AND system=?2 AND record_id IS NULL AND state IN ('creating','uncertain','parked')
+const sqlBind = `UPDATE member SET record_id=?3, state='active', birth=COALESCE(?4, birth), last_seen=?5
+WHERE identity_id=?1 AND system=?2 AND object=?6 AND record_id IS NULL AND state IN ('creating','uncertain','parked')
   AND NOT EXISTS (SELECT 1 FROM member o WHERE o.system=member.system AND o.object=member.object AND o.record_id=?3
                   AND o.state IN ('active','quarantined'))`
 
@@ -112,7 +112,7 @@ func (s *Store) Bind(ctx context.Context, bindings []store.Binding) ([]string, e
 		ids = nil
 		var confirm []store.Hint
 		for _, b := range bindings {
-			n, err := t.exec(sqlBind, b.IdentityID, b.System, b.RecordID, text(b.Birth), t.now)
+			n, err := t.exec(sqlBind, b.IdentityID, b.System, b.RecordID, text(b.Birth), t.now, b.Object)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"encoding/json"
+	"fmt"
 	"sync"
 
 	"syncd/mapping"
@@ -17,6 +19,7 @@ var claimLaws = []law{
 	{"JoinForgetsATakenBackBody", joinForgetsATakenBackBody},
 	{"SameKeyWaitsForASentCreate", sameKeyWaitsForASentCreate},
 	{"SameKeyInOneSystemIsShared", sameKeyInOneSystemIsShared},
+	{"ReturningRecordJoinsItsIdentity", returningRecordJoinsItsIdentity},
 	{"KeysOfOneCallMeet", keysOfOneCallMeet},
 	{"KeysAreApartByLinkAndKind", keysAreApartByLinkAndKind},
 	{"ConcurrentClaimsMakeOneIdentity", concurrentClaimsMakeOneIdentity},
@@ -144,6 +147,23 @@ func sameKeyInOneSystemIsShared(e *env) {
 	r := e.claimIdentities(newFrom(4, shop, customers, "S1", mail))[0]
 	if r.Verdict != store.VerdictNew || len(r.Shared) != 1 {
 		e.t.Fatalf("claim by a shared key: %+v, want new with the key shared", r)
+	}
+}
+
+// returningRecordJoinsItsIdentity: a record deleted and made anew comes back to
+// its identity, with nothing of the old one (3.8). A second identity would make
+// a second record in the other system, and to wait would be to wait for ever.
+func returningRecordJoinsItsIdentity(e *env) {
+	for n, state := range []mapping.MemberState{mapping.MemberGone, mapping.MemberMerged} {
+		key := store.Key{Kind: "email", Value: string(state)}
+		l := e.born(2*n+1, key)
+		e.persist(store.Persist{Identities: []store.IdentityUpdate{{LeaseRef: l, Link: link, Members: []store.MemberUpdate{
+			{System: crm, State: state, Base: json.RawMessage(`{"x":1}`), BaseVersion: "v1"}}}}})
+		e.joined(e.claimIdentities(newOf(2*n+2, key))[0], 2*n+2, store.VerdictJoined, l.ID)
+		m := e.member(l.ID, crm)
+		e.wantState(m, mapping.MemberActive, fmt.Sprintf("C%d", 2*n+2))
+		e.equal("what is left of the old record", string(m.Base)+m.BaseVersion, "")
+		e.equal("token of all members", m.Token, fmt.Sprintf("tok-%d", 2*n+1))
 	}
 }
 

@@ -1,11 +1,15 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
-	"maps"
+	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,234 +18,175 @@ import (
 	"syncd/store"
 )
 
-// Model runs random calls of the queue against the store and against a small
-// model of it, and compares the two after each. It needs a store whose clock
-// can be moved. rapid shrinks a failure to its shortest run.
+// Inside is what the contract does not show of one link: who holds which
+// match key and which lease, and how often each delivery came.
+type Inside struct {
+	Keys     map[store.Key]string // identity, and " shared"
+	Leases   map[string]string    // identity → owner and epoch
+	Receipts map[string]int
+}
+
+// Insider is implemented by stores under test.
+type Insider interface {
+	Inside(link, receipts string) (Inside, error)
+}
+
+// Model plays random scripts of the whole contract on a store and on the model
+// of it, and compares the two after each call. rapid shrinks a failure to its
+// shortest script. The store's clock must be one that is moved.
 func Model(t *testing.T, open func(t *testing.T) Store) {
-	s := newEnv(t, open(t))
-	if !s.canMove() {
-		t.Fatal("the model needs a store whose clock can be moved")
-	}
-	run := 0
+	fewer(t, modelChecks)
+	e := modelEnv(t, open)
+	run, tally := 0, map[string]int{}
+	defer func() { met(t, tally) }()
 	rapid.Check(t, func(rt *rapid.T) {
-		run++ // a queue of its own per run: opening a store costs more than the run
-		m := &model{e: s, object: fmt.Sprintf("object%d", run), rows: map[string]*row{}, held: map[int64][]string{}}
-		rt.Repeat(map[string]func(*rapid.T){
-			"Enqueue": m.enqueue, "Claim": m.claim, "Done": m.done, "Again": m.again, "Park": m.park, "Expire": m.expire, "": m.check,
-		})
+		run++
+		p := newPlayer(e, fmt.Sprintf("%04x", run), tally)
+		p.t = rt
+		defer p.open()
+		for _, a := range script(rt) {
+			p.play(a)
+		}
+		p.all()
 	})
 }
 
-// row is a work row as the laws say it is. due counts on the model's clock.
-type row struct {
-	gen, claimedGen int
-	owned           bool
-	epoch           int64
-	due             time.Duration
-	parked          bool
-	cap, attempts   int // cap 0: none
-	lone            bool
-	version         string
+// met wants that the scripts came everywhere: a model that never met a fenced
+// persist says nothing about fences. Other scripts than the usual ones may be
+// too few for that.
+func met(t *testing.T, tally map[string]int) {
+	if t.Failed() {
+		return
+	}
+	t.Logf("met %v", tally)
+	if flag.Lookup("rapid.seed").Value.String() != strconv.Itoa(modelSeed) {
+		return
+	}
+	for _, what := range []string{"claimed rows", "leased", "busy", "kept by a heartbeat", "new", "joined", "wait", "taken", "shared keys",
+		"intended updates", "intended creates", "bound", "fenced", "lost", "rerun", "pairs", "open trash"} {
+		if tally[what] == 0 {
+			t.Errorf("no script met: %s", what)
+		}
+	}
 }
 
-type model struct {
-	e      *env
-	object string
-	now    time.Duration
-	rows   map[string]*row
-	held   map[int64][]string // claims that have not ended, zombies among them, by epoch
+// Serial plays each script twice: its rows in batches, and its rows one by one.
+// What is left must be the same (I16). Two things are not drawn, because a
+// batch may do them and no order of single calls: two identities that swap
+// their keys, and hints of one record that are our own and are not.
+func Serial(t *testing.T, open func(t *testing.T) Store) {
+	fewer(t, modelChecks/2)
+	e := modelEnv(t, open)
+	run, compared, tally := 0, 0, map[string]int{}
+	rapid.Check(t, func(rt *rapid.T) {
+		run += 2
+		script := script(rt)
+		batch, single := newPlayer(e, fmt.Sprintf("%04x", run), tally), newPlayer(e, fmt.Sprintf("%04x", run+1), tally)
+		single.apart = true
+		for _, p := range []*player{batch, single} {
+			p.t, p.plain = rt, true
+			defer p.open()
+			for _, a := range script {
+				if a.kind == "restart" { // it would end the leases of the other
+					continue
+				}
+				p.play(a)
+			}
+			p.all()
+		}
+		if !reflect.DeepEqual(batch.picks(), single.picks()) {
+			return // rows due at the same instant were claimed in another order
+		}
+		compared++
+		if got, want := batch.end(), single.end(); got != want {
+			batch.fail("a batch is no order of its rows", "as batches:\n%s\none by one:\n%s", got, want)
+		}
+	})
+	if compared*2 < run/2 {
+		t.Errorf("only %d of %d scripts could be compared", compared, run/2)
+	}
 }
 
 const (
-	modelLease = time.Minute
-	modelMost  = 5
+	modelChecks = 20
+	modelSteps  = 80
+	modelSeed   = 1
 )
 
-func (m *model) enqueue(t *rapid.T) {
-	var hs []store.Hint
-	for _, n := range rapid.SliceOfN(rapid.IntRange(0, 7), 1, 4).Draw(t, "records") {
-		hs = append(hs, store.Hint{System: crm, Object: m.object, RecordID: fmt.Sprintf("R%d", n), Cause: "webhook",
-			Version: rapid.SampledFrom([]string{"", "1", "2", "3"}).Draw(t, "version"),
-			Delay:   time.Duration(rapid.IntRange(0, 2).Draw(t, "delay")) * time.Second})
-	}
-	must(t, m.e.Enqueue(context.Background(), hs))
-	first := map[string]time.Duration{} // of one call the shortest delay counts
-	version := map[string]string{}
-	for _, h := range hs {
-		if d, ok := first[h.RecordID]; !ok || h.Delay < d {
-			first[h.RecordID] = h.Delay
-		}
-		version[h.RecordID] = max(version[h.RecordID], h.Version)
-	}
-	for id, d := range first {
-		r := m.rows[id]
-		if r == nil {
-			m.rows[id] = &row{gen: 1, due: m.now + d, version: version[id]}
+// fewer takes this many checks of more steps than rapid would, with the race
+// detector a check takes a second, and the same ones each time. -rapid.checks,
+// -rapid.steps and -rapid.seed have the last word.
+func fewer(t *testing.T, checks int) {
+	for name, n := range map[string]int{"rapid.checks": checks, "rapid.steps": modelSteps, "rapid.seed": modelSeed} {
+		told := false
+		flag.Visit(func(f *flag.Flag) { told = told || f.Name == name })
+		if told {
 			continue
 		}
-		r.gen++
-		r.version = max(r.version, version[id])
-		if !r.owned && r.attempts == 0 && r.cap == 0 && (r.parked || m.now+d < r.due) {
-			r.parked, r.due = false, m.now+d
+		f := flag.Lookup(name)
+		before := f.Value.String()
+		if err := f.Value.Set(strconv.Itoa(n)); err != nil {
+			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = f.Value.Set(before) })
 	}
 }
 
-func (m *model) isDue(r *row) bool { return !r.parked && r.due <= m.now }
-
-// claim compares by what the laws fix: rows that are due at the same instant
-// may be claimed in any order, so the model follows the store's choice.
-func (m *model) claim(t *rapid.T) {
-	got, err := m.e.Claim(context.Background(), store.ClaimRequest{System: crm, Object: m.object, Max: modelMost, Owner: w1, Lease: modelLease})
-	must(t, err)
-	var due []*row
-	for _, r := range m.rows {
-		if m.isDue(r) {
-			due = append(due, r)
-		}
-	}
-	if (len(got) == 0) != (len(due) == 0) {
-		t.Fatalf("claimed %v, %d rows are due", recordsOf(got), len(due))
-	}
-	if len(got) == 0 {
-		return
-	}
-	slices.SortFunc(due, func(a, b *row) int { return cmp.Compare(a.due, b.due) })
-	fits := slices.ContainsFunc(due, func(head *row) bool { // the oldest row says how many; of equally old ones, any
-		n, bear := bears(head), 0
-		for _, r := range due {
-			if bears(r) >= n {
-				bear++
-			}
-		}
-		return head.due == due[0].due && len(got) == min(n, bear)
-	})
-	if !fits {
-		t.Fatalf("claimed %d rows of %d that are due, the oldest bears %d", len(got), len(due), bears(due[0]))
-	}
-	for _, c := range got {
-		m.claimed(t, c, len(got))
-	}
-}
-
-// bears says with how many rows at most a row may be claimed.
-func bears(r *row) int { return min(modelMost, cmp.Or(r.cap, modelMost)) }
-
-func (m *model) claimed(t *rapid.T, c store.Claimed, n int) {
-	r := m.rows[c.RecordID]
-	switch {
-	case r == nil || !m.isDue(r):
-		t.Fatalf("claimed %s, which is not due: %+v", c.RecordID, r)
-	case r.cap != 0 && n > r.cap:
-		t.Fatalf("claimed %s with %d rows, it bears %d", c.RecordID, n, r.cap)
-	case c.Epoch <= r.epoch:
-		t.Fatalf("epoch %d of %s after %d", c.Epoch, c.RecordID, r.epoch)
-	}
-	r.owned, r.epoch, r.claimedGen, r.due, r.cap, r.lone = true, c.Epoch, r.gen, m.now+modelLease, max(1, n/2), n == 1
-	if r.lone {
-		r.attempts++
-	}
-	if c.Attempts != r.attempts || c.HintVersion != r.version || int(c.Gen) != r.gen {
-		t.Fatalf("claimed %+v, want %+v", c.Work, *r)
-	}
-	m.held[c.Epoch] = append(m.held[c.Epoch], c.RecordID)
-}
-
-// finish ends one claim that may be a zombie's by now; end is told for a row
-// that is still ours.
-func (m *model) finish(t *rapid.T, f store.Finish, end func(id string, r *row)) {
-	epochs := slices.Sorted(maps.Keys(m.held))
-	if len(epochs) == 0 {
-		return
-	}
-	epoch := rapid.SampledFrom(epochs).Draw(t, "claim")
-	ids := m.held[epoch]
-	id := ids[len(ids)-1]
-	if m.held[epoch] = ids[:len(ids)-1]; len(ids) == 1 {
-		delete(m.held, epoch)
-	}
-	f.WorkRef = store.WorkRef{System: crm, Object: m.object, RecordID: id, Epoch: epoch}
-	for range rapid.IntRange(1, 2).Draw(t, "times") { // a repeated finish changes nothing
-		got, err := m.e.Persist(context.Background(), store.Persist{Owner: w1, Work: []store.Finish{f}})
-		must(t, err)
-		r := m.rows[id]
-		ours := r != nil && r.owned && r.epoch == epoch
-		if (len(got.Lost) == 0) != ours {
-			t.Fatalf("%s of %s: lost %v, ours %v", f.Disposition, id, got.Lost, ours)
-		}
-		if ours {
-			r.owned, r.lone = false, false
-			end(id, r)
-		}
-	}
-}
-
-func (m *model) done(t *rapid.T) {
-	m.finish(t, store.Finish{Disposition: store.Done}, func(id string, r *row) {
-		if r.gen == r.claimedGen {
-			delete(m.rows, id)
-			return
-		}
-		r.attempts, r.cap, r.due = 0, 0, m.now
-	})
-}
-
-func (m *model) again(t *rapid.T) {
-	f := store.Finish{Disposition: store.Again, After: time.Duration(rapid.IntRange(0, 3).Draw(t, "after")) * time.Second,
-		Blame: rapid.IntRange(0, 1).Draw(t, "blame"), WholeCall: rapid.Bool().Draw(t, "whole call")}
-	m.finish(t, f, func(_ string, r *row) {
-		r.attempts += f.Blame
-		r.due = m.now + f.After
-		if !f.WholeCall {
-			r.cap = 0
-		}
-	})
-}
-
-func (m *model) park(t *rapid.T) {
-	m.finish(t, store.Finish{Disposition: store.Parked, Reason: "test"}, func(_ string, r *row) {
-		r.attempts, r.cap, r.due = 0, 0, m.now
-		r.parked = r.gen == r.claimedGen
-	})
-}
-
-// expire lets time go by: delays end, and leases with them now and then.
-func (m *model) expire(t *rapid.T) {
-	d := rapid.SampledFrom([]time.Duration{time.Second, 5 * time.Second, modelLease + time.Second}).Draw(t, "time")
-	m.e.pass(d)
-	m.now += d
-}
-
-// check compares the counts of the queue.
-func (m *model) check(t *rapid.T) {
-	stats, err := m.e.Queues(context.Background())
-	must(t, err)
-	var got, want store.QueueStat
-	for _, q := range stats {
-		if q.Object == m.object {
-			got = store.QueueStat{Due: q.Due, Running: q.Running, Waiting: q.Waiting, Parked: q.Parked}
-		}
-	}
-	for _, r := range m.rows {
-		switch {
-		case r.parked:
-			want.Parked++
-		case m.isDue(r):
-			want.Due++
-		case r.owned:
-			want.Running++
-		default:
-			want.Waiting++
-		}
-	}
-	if got != want {
-		t.Fatalf("the queue counts %+v, want %+v", got, want)
-	}
-}
-
-func must(t *rapid.T, err error) {
+func modelEnv(t *testing.T, open func(t *testing.T) Store) *env {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+	e := newEnv(t, open(t))
+	if _, inside := e.Store.(Insider); !inside || !e.canMove() {
+		t.Fatal("the model needs a store whose clock can be moved and that shows its inside")
+	}
+	return e
+}
+
+// open releases the holds that a script left closed.
+func (p *player) open() {
+	for c := range p.truth.holds {
+		p.e.ok(p.e.ReleaseHold(context.Background(), c.system, c.link, c.what, p.where, "test"))
 	}
 }
+
+// picks is what each claim got.
+func (p *player) picks() map[string][]string {
+	for _, ids := range p.picked {
+		slices.Sort(ids)
+	}
+	return p.picked
+}
+
+// end tells what is left, without what counts calls: epochs, and how many
+// hints a row had.
+func (p *player) end() string {
+	lines := []string{}
+	add := func(v ...any) { lines = append(lines, fmt.Sprint(v...)) }
+	for at, r := range p.truth.rows {
+		c := *r
+		c.owner, c.epoch, c.key = "", 0, ""
+		add(at, r.owner != "", r.gen == r.claimedGen, fmt.Sprintf(" lane %d due %v parked %v cap %d attempts %d version %s first %v", c.lane, c.due, c.parked, c.cap, c.attempts, c.version, c.first))
+	}
+	for id, q := range p.truth.ids {
+		raw := fmt.Sprintf("%v", shown(q))
+		add(id[len(id)-2:], q.owner != "", q.until, raw)
+	}
+	for k, h := range p.truth.keys {
+		add(k, h.id[len(h.id)-2:], h.shared)
+	}
+	for at, since := range p.truth.trash {
+		add("trash", at, since)
+	}
+	for at, n := range p.truth.history {
+		add("history", at, n)
+	}
+	slices.Sort(lines)
+	out, _ := json.MarshalIndent(lines, "", " ") // strings are never refused
+	return replaced(string(out), p.where)
+}
+
+func isFenced(err error) bool { return errors.Is(err, store.ErrFenced) }
+
+func secs(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// replaced tells a corner's words without its name.
+func replaced(s, where string) string { return strings.ReplaceAll(s, where, "") }
