@@ -200,6 +200,8 @@ func (p *player) hold() {
 	case p.n(3) == 0:
 		p.must(p.e.CloseHold(context.Background(), store.Hold{System: c.system, Link: c.link, What: c.what, Reason: p.where}))
 		p.truth.holds[c] = true
+		p.intend() // tried at once: it may be opened soon
+		p.create()
 	}
 }
 

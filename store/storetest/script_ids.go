@@ -92,7 +92,7 @@ func (p *player) some() []lease {
 	return out
 }
 
-// of keeps the leases of one owner: a call is made by one.
+// of keeps the leases of one owner, one of each identity: a call is made by one.
 func (p *player) of(ls []lease) (string, []lease) {
 	if len(ls) == 0 {
 		return "", nil
@@ -101,7 +101,12 @@ func (p *player) of(ls []lease) (string, []lease) {
 	if p.n(10) == 9 {
 		return p.owner(p.n(2)), ls[:1]
 	}
-	return owner, slices.DeleteFunc(slices.Clone(ls), func(l lease) bool { return l.owner != owner })
+	named := map[string]bool{}
+	return owner, slices.DeleteFunc(slices.Clone(ls), func(l lease) bool {
+		out := l.owner != owner || named[l.ID]
+		named[l.ID] = true
+		return out
+	})
 }
 
 func (p *player) confirm(system, record string) *store.Hint {
@@ -113,6 +118,9 @@ func (p *player) confirm(system, record string) *store.Hint {
 
 func (p *player) intend() {
 	owner, ls := p.of(p.some())
+	if n := slices.IndexFunc(p.leases, p.isOurs); n >= 0 && p.n(4) > 0 {
+		owner, ls = p.of(p.leases[n:])
+	}
 	s := p.system()
 	var is []store.UpdateIntent
 	for _, l := range ls {
@@ -170,6 +178,9 @@ func (p *player) create() {
 		p.want("intended creates", got, want)
 	})
 }
+
+// isOurs says that a lease counts.
+func (p *player) isOurs(l lease) bool { return p.truth.leasedTo(l.owner, l.LeaseRef) != nil }
 
 // isOpen says that a lease counts and that its identity waits for a create.
 func (p *player) isOpen(l lease) bool {
