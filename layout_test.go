@@ -91,6 +91,9 @@ const maxLines = 500
 // longFiles may be longer, each with its reason. There are none.
 var longFiles = map[string]string{}
 
+// scratched matches what opens a database that a power loss may shorten.
+var scratched = regexp.MustCompile(`\bScratch(:|\s*=)`)
+
 // vague names say nothing about what a package is for.
 var vague = []string{"base", "common", "helper", "helpers", "lib", "misc", "shared", "types", "util", "utils"}
 
@@ -207,6 +210,7 @@ func TestLayoutSeesEveryBreach(t *testing.T) {
 		{"vague", "flows/utils/a.go", src(doc, "utils"), "says nothing"},
 		{"vague inside", "flows/a.go", src(doc, "helpers"), "says nothing"},
 		{"long", "ops/a.go", src(doc, "ops") + strings.Repeat("\n", maxLines), "lines, more than 500"},
+		{"scratch", "daemon/a.go", src(doc, "daemon") + "var o = sqlite.Options{Scratch: true}\n", "sets Scratch"},
 		{"not Go", "ops/a.go", "func", "ops/a.go"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -279,6 +283,9 @@ func laws(tree fs.FS) []string {
 			if target, err := strconv.Unquote(spec.Path.Value); err == nil {
 				checkImport(say, name, pkg, target)
 			}
+		}
+		if pkg != "lab" && scratched.Match(text) {
+			say("%s sets Scratch: a power loss would take its commits back", name)
 		}
 		return nil
 	})

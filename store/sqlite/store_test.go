@@ -50,6 +50,17 @@ func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Store { return fresh(t) })
 }
 
+// TestAScratchDatabaseKeepsTheContract: what the lab plays on differs in how it
+// reaches the disk, and in nothing else.
+func TestAScratchDatabaseKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Store {
+		m := moved{ahead: new(atomic.Int64)}
+		m.Store = reopen(t, filepath.Join(t.TempDir(), "syncd.db"), Options{KeyFingerprint: "fp", Replica: "r1", Scratch: true,
+			Now: func() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }})
+		return m
+	})
+}
+
 func TestStress(t *testing.T) {
 	storetest.Stress(t, func(t *testing.T) storetest.Store { return fresh(t) }, 2*time.Second)
 }
