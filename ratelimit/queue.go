@@ -78,10 +78,7 @@ func (l *Limiter) wait(ctx context.Context, w *waiter) error {
 	w.el = l.queue.of(w.lane).PushBack(w)
 	l.dispatch()
 	l.mu.Unlock()
-	select {
-	case <-w.ready:
-	case <-ctx.Done():
-	}
+	l.o.Wait(ctx, w.ready)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if w.refused != nil {

@@ -25,8 +25,12 @@ type Options struct {
 	Concurrency int               // calls in flight at once, 0 = no limit
 	Base        http.RoundTripper // default NewTransport()
 	Now         func() time.Time
-	// Sleep waits for d or for the end of ctx, and then gives its error.
-	Sleep func(ctx context.Context, d time.Duration) error
+	// After has f run in d, not at once and on no lock of the caller's, unless
+	// stop is called before; default time.AfterFunc.
+	After func(d time.Duration, f func()) (stop func())
+	// Wait returns once ready is closed or ctx has ended; default a select. A
+	// scheduler that runs one thing at a time gives way here.
+	Wait func(ctx context.Context, ready <-chan struct{})
 	// Observe is told of every call, after its answer's headers or its end. It
 	// is called without locks held and must be quick.
 	Observe func(Observation)
@@ -116,8 +120,11 @@ func New(o Options) *Limiter {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Sleep == nil {
-		o.Sleep = sleep
+	if o.After == nil {
+		o.After = after
+	}
+	if o.Wait == nil {
+		o.Wait = wait
 	}
 	l := &Limiter{o: o, epoch: o.Now()}
 	for _, w := range o.Windows {
@@ -128,14 +135,15 @@ func New(o Options) *Limiter {
 	return l
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
+func after(d time.Duration, f func()) (stop func()) {
+	t := time.AfterFunc(d, f)
+	return func() { t.Stop() }
+}
+
+func wait(ctx context.Context, ready <-chan struct{}) {
 	select {
-	case <-t.C:
-		return nil
+	case <-ready:
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

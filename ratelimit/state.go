@@ -1,9 +1,6 @@
 package ratelimit
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // unknownWait is what Ready answers when only the end of a call in flight,
 // and no point in time, will make room.
@@ -11,8 +8,8 @@ const unknownWait = 100 * time.Millisecond
 
 // alarm is a dispatch that is due later.
 type alarm struct {
-	at     time.Duration
-	cancel context.CancelFunc
+	at   time.Duration
+	stop func()
 }
 
 // now is the time since the epoch. It never goes back. mu is held.
@@ -35,27 +32,22 @@ func (l *Limiter) setAlarm(now time.Duration) {
 		if ok && l.alarm.at == at {
 			return
 		}
-		l.alarm.cancel()
+		l.alarm.stop()
 		l.alarm = nil
 	}
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	mine := &alarm{at: at, cancel: cancel}
+	mine := &alarm{at: at}
 	l.alarm = mine
-	go func() {
-		defer cancel()
-		if l.o.Sleep(ctx, at-now) != nil {
-			return
-		}
+	mine.stop = l.o.After(at-now, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.alarm == mine {
 			l.alarm = nil
 			l.dispatch()
 		}
-	}()
+	})
 }
 
 // nextRoom is the first time after now at which a window or the end of the

@@ -192,18 +192,21 @@ type tripper func(*http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestAClockOfItsOwn: with Now and Sleep passed in, no real time passes.
+// TestAClockOfItsOwn: with Now and After passed in, no real time passes.
 func TestAClockOfItsOwn(t *testing.T) {
 	var mu sync.Mutex
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	l := New(Options{
 		Base: &vendor{}, Windows: []Window{{Name: "w", Max: 1, Per: 24 * time.Hour}},
 		Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now },
-		Sleep: func(_ context.Context, d time.Duration) error {
-			mu.Lock()
-			defer mu.Unlock()
-			now = now.Add(d)
-			return nil
+		After: func(d time.Duration, f func()) func() {
+			go func() {
+				mu.Lock()
+				now = now.Add(d)
+				mu.Unlock()
+				f()
+			}()
+			return func() {}
 		},
 	})
 	for range 5 {
