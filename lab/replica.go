@@ -33,7 +33,8 @@ func (r *replica) boot() error {
 	r.down = false
 	r.busy, r.tasks, r.sweeps = map[store.Queue]bool{}, map[*task]bool{}, map[string]bool{}
 	r.order = nil
-	conns, err := w.connect()
+	gates := w.openGates()
+	conns, err := w.connect(gates)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (r *replica) boot() error {
 		if _, err := conns[name].Probe(context.Background(), []string{objectOf[name]}); err != nil {
 			return fmt.Errorf("probe %s: %w", name, err)
 		}
-		systems = append(systems, &flows.System{Name: name, Conn: conns[name], Info: w.infos[name], SweepEvery: sweepEvery})
+		systems = append(systems, &flows.System{Name: name, Conn: conns[name], Info: w.infos[name], Pacer: gates[name].limiter, SweepEvery: sweepEvery})
 	}
 	w.vendors[crm].calls, w.vendors[erp].calls = len(w.vendors[crm].truth.Calls()), len(w.vendors[erp].truth.Calls())
 	r.engine, err = flows.New(flows.Options{

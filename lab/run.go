@@ -16,6 +16,7 @@ type Stats struct {
 	Creations, Edits                   int
 	Crashes, Pauses, Faults            int
 	Steps, StoreCalls, Calls, Hooks    int
+	Waits                              int // calls that waited for the rate limiter
 	Writes, FieldWrites                int
 	Duplicates, Doubles, LostEdits     int
 	Overwritten, Window                int // edits overwritten unread; of these, final ones
@@ -35,6 +36,7 @@ func (s *Stats) Add(o Stats) {
 	s.StoreCalls += o.StoreCalls
 	s.Calls += o.Calls
 	s.Hooks += o.Hooks
+	s.Waits += o.Waits
 	s.Writes += o.Writes
 	s.FieldWrites += o.FieldWrites
 	s.Duplicates += o.Duplicates
@@ -88,10 +90,11 @@ func Run(seed uint64, o Options) (Result, error) {
 	w.settle(end.Add(calmDown))
 	w.check()
 	w.lastLook()
+	w.checkRate()
 	w.stats.Seeds, w.stats.Hours = 1, w.s.now.Sub(start).Hours()
 	return Result{
 		Seed: seed, Stats: w.stats, Violations: w.violations, Hash: w.s.trace.hash.Sum64(), Draws: w.draws,
-		Swarm: fmt.Sprintf("%+v", w.d), trace: &w.s.trace,
+		Swarm: fmt.Sprintf("%+v budgets: %v", w.d, w.budgets), trace: &w.s.trace,
 	}, nil
 }
 

@@ -21,6 +21,8 @@ type Options struct {
 	Without map[string]bool
 	// Only, if not empty, leaves on only the faults named.
 	Only map[string]bool
+	// Tight gives every system a budget of few calls a second.
+	Tight bool
 	// Verbose puts bodies and arguments into the trace.
 	Verbose bool
 }

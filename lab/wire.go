@@ -28,8 +28,9 @@ type vendor struct {
 // wire is the http.RoundTripper of one replica to one vendor. A request that
 // was sent lives on its own: it lands whether or not its sender still lives.
 type wire struct {
-	w *world
-	v *vendor
+	w    *world
+	v    *vendor
+	gate *gate
 }
 
 var (
@@ -56,6 +57,7 @@ func (x *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errDial
 	}
 	x.w.giveWay(t)
+	x.gate.dial(t)
 	if x.w.hit(callUnsent) {
 		x.w.s.note("%s call %s %s: not sent", t.name, x.v.name, req.URL.Path)
 		return nil, errDial
@@ -65,6 +67,7 @@ func (x *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if fault == callLate {
 		return x.late(t, req, body)
 	}
+	defer x.gate.takeOff(req)()
 	var res *http.Response
 	x.w.s.after(x.w.s.between(time.Millisecond, x.w.slow()), func() {
 		res = x.land(t, req, body, fault)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"syncd/connectors"
@@ -50,6 +51,10 @@ type world struct {
 	infos   map[string]connectors.System
 	hooks   map[string]*hook
 
+	budgets map[string]budget
+	gates   []*gate    // of every life
+	travel  *rand.Rand // how long calls are on their way to a vendor's gate
+
 	replicas []*replica
 	woken    map[int64]bool
 	owners   int
@@ -87,6 +92,7 @@ func newWorld(seed uint64, o Options) (*world, error) {
 		cleared: map[string]bool{}, epochs: map[string]int64{}, woken: map[int64]bool{}, unread: map[string]map[string]bool{}, stale: map[string]map[string]bool{},
 	}
 	w.d = draw(w.s.rng, o)
+	w.budgets, w.travel = drawBudgets(seed, o.Tight, crm, erp), rand.New(rand.NewPCG(seed, 0x74726176656c))
 	var err error
 	if w.keyring, err = mapping.NewKeyring(installKey); err != nil {
 		return nil, err
@@ -149,7 +155,7 @@ func (w *world) buildVendors() {
 }
 
 // connect makes the connectors of one replica.
-func (w *world) connect() (map[string]connectors.Connector, error) {
+func (w *world) connect(gates map[string]*gate) (map[string]connectors.Connector, error) {
 	version := hubspot.Version2026
 	if w.d.crmV3 {
 		version = hubspot.VersionV3
@@ -157,7 +163,7 @@ func (w *world) connect() (map[string]connectors.Connector, error) {
 	h, err := hubspot.New(hubspot.Config{
 		System: crm, BaseURL: "https://crm.invalid", APIVersion: version, Token: func() string { return "pat-sim" },
 		AppID: "54321", Secrets: []string{clientSecret}, Objects: []string{contacts}, Now: w.now,
-	}, cwire.NewClient(&wire{w, w.vendors[crm]}))
+	}, cwire.NewClient(gates[crm]))
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +175,7 @@ func (w *world) connect() (map[string]connectors.Connector, error) {
 				t.sleep(d)
 			}
 		},
-	}, cwire.NewClient(&wire{w, w.vendors[erp]}))
+	}, cwire.NewClient(gates[erp]))
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +185,7 @@ func (w *world) connect() (map[string]connectors.Connector, error) {
 // prepare does what the daemon does at start: custom fields, probe, register.
 func (w *world) prepare() error {
 	ctx := context.Background()
-	conns, err := w.connect()
+	conns, err := w.connect(w.openGates())
 	if err != nil {
 		return err
 	}
