@@ -426,3 +426,21 @@ func TestCulpritOfANamelessRefusalIsFound(t *testing.T) {
 		t.Errorf("%d of 7 siblings arrived", n)
 	}
 }
+
+// A lost answer would leave a whole batch to a person (3.7 C3).
+func TestBlindCreatesGoOutOneByOne(t *testing.T) {
+	w := newWorld(t)
+	w.blind(erp)
+	e := w.engine("a", nil)
+	before := len(w.calls(erp))
+	for n := range 3 {
+		w.person(crm, n)
+	}
+	w.settle(e)
+	w.converged(3)
+	for _, c := range w.calls(erp)[before:] {
+		if c.Op == "load" && c.Rows != 1 {
+			t.Errorf("%d records were created in one call", c.Rows)
+		}
+	}
+}

@@ -23,7 +23,7 @@ var moreOfFlows = []mutant{
 	{
 		name:   "absorbed without proof",
 		breaks: "only a change proved to be ours is the vendor's form of our value (CORRECTNESS F35)",
-		edits:  []edit{{"flows/plan/resolve.go", `case s.Ours && e.W != ""`, `case e.W != ""`}},
+		edits:  []edit{{"flows/plan/resolve.go", `!e.Seen && s.signed && `, `!e.Seen && `}},
 		tests:  []string{"./flows/plan -run TestEditAfterOurWriteIsNotSwallowed"},
 	},
 	{
@@ -115,7 +115,7 @@ var moreOfFlows = []mutant{
 		name:   "clone adopted",
 		breaks: "a second record with one token is a copy (CORRECTNESS F10)",
 		edits:  []edit{{"flows/strangers.go", "if at >= 0 && i.Members[at].RecordID == \"\" {", "if at >= 0 {"}},
-		tests:  []string{"./flows -run TestCloneWithOurTokenIsParked"},
+		tests:  []string{"./flows -run TestCopyByAPersonLosesItsTokenAndBecomesARecordOfItsOwn"},
 	},
 	{
 		name:   "foreign token believed",

@@ -133,6 +133,42 @@ func compile(t *testing.T, fset *token.FileSet, imports types.Importer, root str
 	}
 }
 
+// A test that is called otherwise by now catches nothing.
+func TestEveryNamedTestIsThere(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, special := invocations(mutants())
+	for pkg, patterns := range plain {
+		files, err := filepath.Glob(filepath.Join(root, pkg, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var source strings.Builder
+		for _, name := range files {
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source.Write(raw)
+		}
+		for pattern := range patterns {
+			for one := range strings.SplitSeq(pattern, "|") {
+				name, _, _ := strings.Cut(one, "/")
+				if !strings.Contains(source.String(), "\nfunc "+name+"(t *testing.T)") {
+					t.Errorf("%s has no test %s", pkg, name)
+				}
+			}
+		}
+	}
+	for test := range special {
+		if words := strings.Fields(test); len(words) != 1 {
+			t.Errorf("go test %s: want a package, or a package and -run", test)
+		}
+	}
+}
+
 func TestTextThatIsNotThereOnceIsRefused(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "a.go"), []byte("one two two"), 0o600); err != nil {
