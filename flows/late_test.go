@@ -8,6 +8,7 @@ import (
 
 	"syncd/connectors"
 	"syncd/flows"
+	"syncd/simulator"
 )
 
 // belated is a connector whose updates get no answer while hold is set. They
@@ -128,5 +129,38 @@ func TestNextIntentCarriesWhatARowWasSeenToHold(t *testing.T) {
 	}
 	line.hold, line.called = false, nil
 	w.settle(e)
+	w.converged(1)
+}
+
+// An edit was read while the other system did not answer, and before it does a
+// late write of ours lands on the edit: nobody but us has it now.
+func TestEditThatWasReadOutlivesALateWriteOnTopOfIt(t *testing.T) {
+	w, line := newWorld(t), &belated{}
+	e := w.engine("a", nil, line.over(crm))
+	id, partner := w.paired(e, crm, 1)
+	w.settle(e)
+	line.hold = true
+	w.edit(erp, partner, map[string]string{"city": "Brno"})
+	w.deliver()
+	w.clock.advance(5 * time.Second) // Odoo announces before it commits
+	w.attempt(e)
+	line.hold = false
+	w.settle(e) // sent again, and agreed
+	if got := w.get(crm, id)["city"]; got != "Brno" {
+		t.Fatalf("crm has %q", got)
+	}
+	w.faults(erp).Add(simulator.Fault{Op: "read", Effect: simulator.DropBefore, Times: 1})
+	w.edit(crm, id, map[string]string{"city": "Praha"})
+	w.attempt(e)
+	line.land()
+	if got := w.get(crm, id)["city"]; got != "Brno" {
+		t.Fatalf("the late write did not land: %q", got)
+	}
+	w.settle(e)
+	for _, at := range [][2]string{{crm, id}, {erp, partner}} {
+		if got := w.get(at[0], at[1])["city"]; got != "Praha" {
+			t.Errorf("%s has %q; want the edit that was read", at[0], got)
+		}
+	}
 	w.converged(1)
 }

@@ -14,6 +14,7 @@ type ledger struct {
 	V  map[string][]doubt    `json:"v,omitempty"`
 	H  map[string][]plan.Hop `json:"h,omitempty"`
 	F  map[string]freeze     `json:"f,omitempty"`
+	K  map[string]string     `json:"k,omitempty"` // edits read and not agreed: see keep
 }
 
 // freeze is the how many-th freeze of a row in one fight it is, and when it ends.

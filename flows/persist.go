@@ -70,6 +70,7 @@ func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 	for _, m := range u.members {
 		m.owe()
 		b.noteLate(u, m)
+		u.keep(m)
 		if !m.dirty() {
 			continue
 		}

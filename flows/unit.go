@@ -69,6 +69,7 @@ type member struct {
 	resend   bool // an uncertain create was looked up and is absent
 	repeat   bool // an uncertain create may be sent again as it was
 	froze    bool // a row was frozen in this batch
+	kept     bool // the edits to be kept are others than before
 	parked   bool // its create is a person's business now: strangers need not wait for it
 	// committed are the fields of every intent that the store was given for this
 	// side and that persist has not closed yet, those of earlier batches included.
@@ -183,7 +184,7 @@ func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 	if r.Ours && !ours { // an answer is about its own send only
 		u.landed(m)
 	}
-	m.side.Late = u.late(m)
+	m.side.Late, m.side.Kept = u.late(m), m.ledger.K
 	m.side.Fixed = map[string]string{}
 	if v, shown := r.Values[m.object.TokenField]; shown && m.object.TokenField != "" {
 		m.side.Fixed[fixedToken] = v
@@ -230,6 +231,30 @@ func (u *unit) late(m *member) map[string]bool {
 	return out
 }
 
+// keep notes the edits that a side was seen to hold and that are not agreed, of rows
+// of which a write of ours is in doubt: it may land on top of them before the other
+// side can be read or told, and then nobody has them any more (I5).
+func (u *unit) keep(m *member) {
+	if m.record == nil || m.side.Presence != plan.Present {
+		return
+	}
+	now, keep := u.engine.Now(), map[string]string{}
+	for row, value := range m.side.Values {
+		b := m.side.Base[row]
+		was, known := m.ledger.K[row]
+		switch {
+		case len(m.ledger.doubts(now, row)) == 0:
+		case m.side.Late[row] && known && b.V != was:
+			keep[row] = was
+		case !m.side.Late[row] && value != b.V && !b.Never:
+			keep[row] = value
+		}
+	}
+	if m.kept = !maps.Equal(keep, m.ledger.K); m.kept {
+		m.ledger.K = keep
+	}
+}
+
 // want says what the fixed fields of every side must hold by now.
 func (u *unit) want() {
 	for _, m := range u.members {
@@ -273,7 +298,7 @@ func (u *unit) echoLikely(now time.Time) bool {
 
 // dirty says that a member's remembered state moved in this batch.
 func (m *member) dirty() bool {
-	return m.intended || m.parked || m.froze || !maps.Equal(m.side.Base, m.before.Base) ||
+	return m.intended || m.parked || m.froze || m.kept || !maps.Equal(m.side.Base, m.before.Base) ||
 		!reflect.DeepEqual(m.side.Intent, m.before.Intent) || !sameStates(m.side.States, m.before.States) ||
 		(m.record != nil && m.stored.Birth == "" && !m.record.Born.IsZero())
 }

@@ -35,7 +35,7 @@ func bundles(rows []Row) []bundle {
 // part is one row of a bundle on one side.
 type part struct {
 	value   string // what the side shows
-	means   string // what that says: a late write of ours says what was agreed
+	means   string // what that says: a late write of ours says what was there before
 	base    BaseEntry
 	hasBase bool // agreed before, under the row's present definition
 	stale   bool // agreed before, but not on this row as it is defined now
@@ -131,10 +131,14 @@ func partOf(rules Rules, r Row, s *Side) (part, bool) {
 		p.stale = true
 	default:
 		p.hasBase, p.base = true, b
-		if p.late = n != b.V && s.Late[r.Name]; p.late {
+		kept, taken := s.kept(r.Name)
+		switch p.late = taken || n != b.V && s.late(r.Name); {
+		case taken:
+			p.means = kept
+		case p.late:
 			p.means = b.V
 		}
-		p.changed = n != b.V && !p.late && !rules.Silent[s.System]
+		p.changed = p.means != b.V && !rules.Silent[s.System]
 	}
 	return p, true
 }

@@ -83,9 +83,10 @@ type BaseEntry struct {
 type Base map[string]BaseEntry
 
 // IntentEntry is one row of an open write: what is written, the side it came
-// from, the value that side gets as base once the write is confirmed, and what
-// the written side showed before. O tells a write that did not happen from one
-// that was edited since, also where the side had strayed from its base.
+// from ("" if a side gets back what it held itself), the value that side gets as
+// base once the write is confirmed, and what the written side showed before. O
+// tells a write that did not happen from one that was edited since, also where
+// the side had strayed from its base.
 type IntentEntry struct {
 	W    string `json:"w"`
 	From string `json:"from,omitempty"`
@@ -167,6 +168,9 @@ type Side struct {
 	// Late rows show a value that a write of ours without an answer may only now
 	// have brought: not an edit (F32).
 	Late map[string]bool
+	// Kept are edits that were read and not agreed while a write of ours of that row
+	// was in doubt: should it land now, they are not in the vendor any more.
+	Kept map[string]string
 	// Hops are the writes of each row to this side in the last hour.
 	Hops map[string][]Hop
 	// Frozen rows were frozen and have not thawed by the clock.
@@ -295,7 +299,7 @@ func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e In
 // echo or a no-op, finished without a look at the other sides (F25 layer 2);
 // what is still to be confirmed has a hint of its own.
 func Quiet(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || unsure(s, others) {
+	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || unsure(s, others) || s.robbed() {
 		return false
 	}
 	taken := map[string]IntentEntry{}
@@ -310,6 +314,31 @@ func Quiet(rules Rules, s Side, others []Side) bool {
 		}
 	}
 	return (s.Base != nil || len(taken) > 0) && settled(rules, s, taken)
+}
+
+// robbed says that a late write of ours took the place of an edit that was read
+// and not agreed yet.
+func (s Side) robbed() bool {
+	for row := range s.Kept {
+		if _, taken := s.kept(row); taken {
+			return true
+		}
+	}
+	return false
+}
+
+// kept gives the edit whose place a late write of ours took. The write that gives
+// it back is in doubt, too, and brings nothing but the edit.
+func (s Side) kept(row string) (value string, taken bool) {
+	v, known := s.Kept[row]
+	n, shown := s.Values[row]
+	return v, known && shown && s.Late[row] && n != v
+}
+
+// late says that a row shows what a late write of ours brought.
+func (s Side) late(row string) bool {
+	v, known := s.Kept[row]
+	return s.Late[row] && !(known && v == s.Values[row])
 }
 
 // unsure says that a write to another side may or may not have gone out. Only a
@@ -356,7 +385,7 @@ func reachesAll(rules Rules, r Row, s Side, others []Side) bool {
 // Confirms says that a side holds exactly what its open intent wrote and
 // equals its base in everything else, so that nothing else need be read.
 func Confirms(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || unsure(s, others) {
+	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || unsure(s, others) || s.robbed() {
 		return false
 	}
 	for name, e := range s.Intent.Fields {

@@ -55,6 +55,7 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		return false
 	}
 	switch {
+	case e.From == "": // put back on its own side: nothing was agreed by it
 	case n == e.W:
 		s.setBase(r, n)
 		s.clearState(r.Name)

@@ -30,6 +30,7 @@ func decide(rules Rules, b bundle, sides []Side, put writer) (Note, bool) {
 		return Note{Reason: ReasonAgreed}, agreed
 	}
 	if note.Reason != ReasonRepair && fight(rules, b, views, winner) {
+		putBackLate(rules, b, views, put)
 		return Note{Reason: ReasonFrozen, From: winner.side.System}, true
 	}
 	pending := make([]bool, len(b))
@@ -70,7 +71,22 @@ func entry(views []view, v, winner view, n int) IntentEntry {
 		}
 	}
 	w := winner.parts[n].means
+	if from.side == v.side { // nobody else holds it
+		return IntentEntry{W: w, O: v.parts[n].value, B: v.parts[n].agreed()}
+	}
 	return IntentEntry{W: w, From: from.side.System, V: w, O: v.parts[n].value, B: v.parts[n].agreed(), F: from.parts[n].agreed()}
+}
+
+// putBackLate writes late writes of ours over on their own side, where nothing
+// else may be decided: later they could not be told from edits.
+func putBackLate(rules Rules, b bundle, views []view, put writer) {
+	for _, v := range views {
+		for n, r := range b {
+			if v.parts[n].late && !rules.ReadOnly[v.side.System] && b.mayChange(v.side.System) {
+				put(v.side.System, r.Name, entry(views, v, v, n))
+			}
+		}
+	}
 }
 
 // born is what a side that has no record yet is created with.
