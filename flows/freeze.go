@@ -40,31 +40,59 @@ func (u *unit) countHops(now time.Time) {
 
 // freeze notes which rows were frozen and when the first of them thaws: the unit
 // then comes back by itself, and what the sides hold is settled by the policy (F27).
+// The rows of a group freeze and thaw together, whichever sides wait for them.
 func (u *unit) freeze(now time.Time) {
 	u.thaw = time.Time{}
-	for _, m := range u.members {
-		for row, st := range m.side.States {
-			if st.State != plan.StateFrozen {
-				continue
+	for _, group := range u.frozenGroups() {
+		last := u.lastFreeze(group)
+		if last.T <= now.UnixMilli() {
+			last = nextFreeze(now, last)
+			for _, m := range u.members {
+				for _, row := range group {
+					if m.side.States[row].State == plan.StateFrozen {
+						m.ledger.freeze(row, last)
+						m.froze = true
+					}
+				}
 			}
-			if !m.ledger.frozen(now, row) {
-				m.ledger.freeze(now, row, u.lastFreeze(row))
-				m.froze = true
-			}
-			if at := time.UnixMilli(m.ledger.F[row].T); u.thaw.IsZero() || at.Before(u.thaw) {
-				u.thaw = at
-			}
+		}
+		if at := time.UnixMilli(last.T); u.thaw.IsZero() || at.Before(u.thaw) {
+			u.thaw = at
 		}
 	}
 }
 
-// lastFreeze is a row's newest freeze on any side: the side that has to wait may
-// be another one each time.
-func (u *unit) lastFreeze(row string) freeze {
+// frozenGroups lists the rows that are decided together and of which one is frozen.
+func (u *unit) frozenGroups() [][]string {
+	rows, frozen := map[string][]string{}, map[string]bool{}
+	for _, r := range u.link.Rules.Rows {
+		key := "row " + r.Name
+		if r.Group != "" {
+			key = "group " + r.Group
+		}
+		rows[key] = append(rows[key], r.Name)
+		for _, m := range u.members {
+			frozen[key] = frozen[key] || m.side.States[r.Name].State == plan.StateFrozen
+		}
+	}
+	var out [][]string
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		if frozen[key] {
+			out = append(out, rows[key])
+		}
+	}
+	return out
+}
+
+// lastFreeze is the newest freeze of some rows on any side: the side that has to
+// wait may be another one each time.
+func (u *unit) lastFreeze(rows []string) freeze {
 	var last freeze
 	for _, m := range u.members {
-		if f := m.ledger.F[row]; f.T > last.T {
-			last = f
+		for _, row := range rows {
+			if f := m.ledger.F[row]; f.T > last.T {
+				last = f
+			}
 		}
 	}
 	return last

@@ -136,3 +136,21 @@ func TestFrozenPrivateRowShowsNoValue(t *testing.T) {
 		t.Errorf("state %q tells %s", state, detail)
 	}
 }
+
+// The rows of a group are frozen by different sides and at different times, and
+// thaw together: none keeps the others waiting for ever.
+func TestFrozenGroupThawsByItself(t *testing.T) {
+	w := newWorld(t)
+	w.grouped()
+	e := w.engine("a", nil)
+	f := w.fight(e)
+	f.rounds(e, 60, 500*time.Millisecond)
+	w.edit(erp, f.partner, map[string]string{"function": "CEO"}) // differs from now on, too
+	f.rounds(e, 60, 30*time.Second)
+	if state, _ := f.state("city"); state == "" {
+		t.Fatal("nothing is frozen")
+	}
+	f.peace(e, 2*60+5, time.Minute)
+	w.settle(e)
+	w.converged(1)
+}

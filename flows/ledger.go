@@ -114,20 +114,24 @@ func (l *ledger) hops(now time.Time, row string) []plan.Hop {
 // frozen says that a row has not thawed by the clock.
 func (l *ledger) frozen(now time.Time, row string) bool { return l.F[row].T > now.UnixMilli() }
 
-// freeze keeps a row as it is for an hour, and twice as long as the last time
-// while the same fight goes on: a fight that never ends costs a few writes a day.
-func (l *ledger) freeze(now time.Time, row string, before freeze) {
-	if time.UnixMilli(before.T).Add(longestFreeze).Before(now) {
-		before.N = 0
-	}
-	pause := longestFreeze
-	if before.N < maxDoublings {
-		pause = min(longestFreeze, hopWindow<<before.N)
-	}
+func (l *ledger) freeze(row string, f freeze) {
 	if l.F == nil {
 		l.F = map[string]freeze{}
 	}
-	l.F[row] = freeze{N: before.N + 1, T: now.Add(pause).UnixMilli()}
+	l.F[row] = f
+}
+
+// nextFreeze keeps a row as it is for an hour, and twice as long as the last time
+// while the same fight goes on: a fight that never ends costs a few writes a day.
+func nextFreeze(now time.Time, last freeze) freeze {
+	if time.UnixMilli(last.T).Add(longestFreeze).Before(now) {
+		last.N = 0
+	}
+	pause := longestFreeze
+	if last.N < maxDoublings {
+		pause = min(longestFreeze, hopWindow<<last.N)
+	}
+	return freeze{N: last.N + 1, T: now.Add(pause).UnixMilli()}
 }
 
 // maxDoublings is where hopWindow is past longestFreeze.
