@@ -153,7 +153,7 @@ func TestLostFenceHoldsCreatesUntilWhatWasForgottenIsSweptThenAllGoesOn(t *testi
 			if n := len(w.births(crm)); n != 3 {
 				t.Fatalf("%d contacts while the creates are held", n)
 			}
-			if took := w.recover(e); took > 10*time.Minute {
+			if took := w.recover(e); took > 20*time.Minute || took < w.infos[crm].Objects[contacts].Settle {
 				t.Errorf("recovered after %v", took)
 			}
 			w.allOnce(4)

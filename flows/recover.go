@@ -46,7 +46,10 @@ func (e *Engine) recover(ctx context.Context, p place) error {
 		return err
 	}
 	e.recovering.Store(slices.ContainsFunc(holds, func(h store.Hold) bool { return h.Reason == holdAmnesia }))
-	need, since := e.owed(holds, p)
+	need, since, held := e.owed(holds, p)
+	if obj := e.object(p); obj.CreateClass != connectors.ClassUnique && e.Now().Before(held.Add(obj.Settle+obj.IndexLag)) {
+		return nil // a create that was forgotten may be under way yet, or not shown
+	}
 	if need == 0 {
 		return nil
 	}
@@ -84,7 +87,8 @@ func (e *Engine) mayBeForgotten(p place, born time.Time) bool {
 }
 
 // owed gives the newest hold that an object has to be swept for, and from when.
-func (e *Engine) owed(holds []store.Hold, p place) (newest int64, since time.Time) {
+// The third is when that hold was closed.
+func (e *Engine) owed(holds []store.Hold, p place) (newest int64, since, held time.Time) {
 	whole := false
 	for _, l := range e.linksOf(p) {
 		for _, h := range holds {
@@ -100,13 +104,15 @@ func (e *Engine) owed(holds []store.Hold, p place) (newest int64, since time.Tim
 			if newest == 0 || from.Before(since) {
 				since = from
 			}
-			newest = max(newest, h.ID)
+			if newest = max(newest, h.ID); h.Since.After(held) {
+				held = h.Since
+			}
 		}
 	}
 	if whole {
 		since = time.Time{}
 	}
-	return newest, since
+	return newest, since, held
 }
 
 // recoverPlace makes the sweep, or goes on with it. It takes only records that

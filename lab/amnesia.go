@@ -1,9 +1,12 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
+
+	"syncd/flows"
 )
 
 // planAmnesia has the database copied at one moment and replaced by the copy, or
@@ -46,7 +49,10 @@ func (w *world) swap(what string, work func() error) {
 		r.down = true
 		r.killTasks()
 	}
-	err := w.db.Close()
+	noted, err := w.db.Fence(context.Background())
+	if err == nil {
+		err = w.db.Close()
+	}
 	if err == nil {
 		err = work()
 	}
@@ -61,8 +67,21 @@ func (w *world) swap(what string, work func() error) {
 			err = r.boot()
 		}
 	}
+	if err == nil {
+		err = w.recall(noted)
+	}
 	if err != nil {
 		panic(fmt.Sprintf("lab: %s the database: %v", what, err))
 	}
 	w.wakeAll(0)
+}
+
+// recall is what the daemon does at start: a fence that is behind what the state
+// file says is evidence.
+func (w *world) recall(noted int64) error {
+	fence, err := w.db.Fence(context.Background())
+	if err != nil || fence >= noted || !w.d.stateFile {
+		return err
+	}
+	return w.replicas[0].engine.Forgot(context.Background(), flows.EvidenceFence)
 }

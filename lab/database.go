@@ -19,7 +19,7 @@ type Database interface {
 	flows.Store
 	Register(ctx context.Context, systems []store.SystemRow) error
 	Receive(ctx context.Context, receipts []store.Receipt) error
-	Queues(ctx context.Context) ([]store.QueueStat, error)
+	Fence(ctx context.Context) (int64, error)
 	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)
 	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
 	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)

@@ -191,6 +191,10 @@ func (x *timely) ReleaseHold(ctx context.Context, system, link, what, reason, by
 	return x.told(func() error { return x.db.ReleaseHold(ctx, system, link, what, reason, by) })
 }
 
+func (x *timely) Fence(ctx context.Context) (int64, error) {
+	return gives(x, func() (int64, error) { return x.db.Fence(ctx) })
+}
+
 func (x *timely) Queues(ctx context.Context) ([]store.QueueStat, error) {
 	return gives(x, func() ([]store.QueueStat, error) { return x.db.Queues(ctx) })
 }

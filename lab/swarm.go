@@ -56,6 +56,7 @@ type swarm struct {
 
 	forget      bool    // the database is replaced once
 	forgetAll   bool    // by an empty one
+	stateFile   bool    // and what was noted of its fence is still there
 	copied, put float64 // when, as shares of the run
 }
 
@@ -79,6 +80,7 @@ const (
 	hookLate    = "hook_late"
 	storeBefore = "store_before" // an error, nothing done
 	storeAfter  = "store_after"  // an error, done all the same
+	stateFile   = "state_file"   // without it, a database that forgot is known by the records' tokens only
 	amnesia     = "amnesia"      // the database is replaced by an older copy, or by an empty one
 )
 
@@ -136,8 +138,9 @@ func draw(rng *rand.Rand, o Options) swarm {
 		w.late, w.rate[stepPause] = min(w.late, 2*time.Minute), 0
 	}
 	forget := rng.IntN(6) == 0
-	// A forgetful class search may double: CORRECTNESS 3.11, 6.
-	w.forget = forget && !w.crmSearch && o.Open == nil && !o.Calm && !o.Without[amnesia] && (len(o.Only) == 0 || o.Only[amnesia])
+	// Without its state file a forgetful class search may double: CORRECTNESS 3.11, 6.
+	w.stateFile = !o.Without[stateFile]
+	w.forget = forget && o.Open == nil && !o.Calm && !o.Without[amnesia] && (len(o.Only) == 0 || o.Only[amnesia])
 	w.forgetAll, w.copied = rng.IntN(2) == 0, rng.Float64()
 	w.put = w.copied + (1-w.copied)*rng.Float64()
 	if o.Calm {
