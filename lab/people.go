@@ -79,6 +79,9 @@ func (w *world) bear(p *person, system string) {
 		"full_name": fmt.Sprintf("Jan N%s", tag), "email": fmt.Sprintf("p%d@example.com", p.n),
 		"phone": fmt.Sprintf("+420601%06d", p.n*10+len(p.nodes["phone"])), "jobtitle": "J" + tag, address: "C" + tag, "zip": "Z" + tag,
 	}
+	if w.keyless(p) {
+		delete(values, "email")
+	}
 	id, err := w.create(system, values)
 	if err != nil {
 		// The record may be there by now: ours, made for the other side's.
@@ -94,6 +97,10 @@ func (w *world) bear(p *person, system string) {
 		w.edits[fieldKey{key, row}] = &lastEdit{at: w.s.now, value: v}
 	}
 }
+
+// keyless: where class search forgets, a business key would bring the record
+// back by itself, so people have none unless it has to join their two records.
+func (w *world) keyless(p *person) bool { return w.d.forget && w.d.crmSearch && !p.both }
 
 func (p *person) add(row string, n *node) {
 	if p.nodes[row] == nil {
@@ -198,7 +205,7 @@ func (w *world) edit(i int) {
 	}
 	key := keys[w.s.rng.IntN(len(keys))]
 	row := linkRows[w.s.rng.IntN(len(linkRows))].name
-	if row == "email" && w.owner[key].both {
+	if row == "email" && (w.owner[key].both || w.keyless(w.owner[key])) {
 		row = address // the e-mail is what joins the two records of a person
 	}
 	w.change(key, row, i, "a")
