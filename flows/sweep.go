@@ -121,6 +121,11 @@ func (e *Engine) pass(ctx context.Context, p place, ref store.CursorRef, cur sto
 	if err != nil {
 		return err
 	}
+	if len(cur.Pos) == 0 {
+		if err := e.commitPage(ctx, p, ref, nil, pos); err != nil {
+			return err // the first pass of all has to begin here, whoever ends it
+		}
+	}
 	conn, fields := e.systems[p.system].Conn, e.projection[p]
 	resumed := pos.Cursor != ""
 	for {
@@ -154,17 +159,22 @@ func (e *Engine) pass(ctx context.Context, p place, ref store.CursorRef, cur sto
 			pos = e.nextPass(p, pos)
 		}
 		failpoint.Hit("mid_sweep_page")
-		n, err := e.Store.CommitSweep(ctx, store.SweepPage{
-			CursorRef: ref, Rows: rows, Lane: store.LaneSweep, Cause: "sweep", Pos: encode(pos),
-		}, sweepLease)
-		if err != nil {
-			return fmt.Errorf("commit a page of the sweep of %s %s: %w", p.system, p.object, err)
-		}
-		e.Observe.Swept(p.system, p.object, len(rows), n)
-		if last {
-			return nil
+		if err := e.commitPage(ctx, p, ref, rows, pos); err != nil || last {
+			return err
 		}
 	}
+}
+
+// commitPage commits what a page showed and the place where to go on.
+func (e *Engine) commitPage(ctx context.Context, p place, ref store.CursorRef, rows []store.SeenRow, pos position) error {
+	n, err := e.Store.CommitSweep(ctx, store.SweepPage{
+		CursorRef: ref, Rows: rows, Lane: store.LaneSweep, Cause: "sweep", Pos: encode(pos),
+	}, sweepLease)
+	if err != nil {
+		return fmt.Errorf("commit a page of the sweep of %s %s: %w", p.system, p.object, err)
+	}
+	e.Observe.Swept(p.system, p.object, len(rows), n)
+	return nil
 }
 
 // refusesCursor says that an error may be about the place in the listing.

@@ -44,6 +44,28 @@ func TestSweepFindsWhatNoWebhookTold(t *testing.T) {
 	w.converged(6)
 }
 
+// What people do after syncd was first started is found, although its first
+// sweep died and the next one comes long after.
+func TestFirstSweepThatDiesIsTakenUpWhereItBegan(t *testing.T) {
+	for _, system := range []string{crm, erp} {
+		t.Run(system, func(t *testing.T) {
+			w := newWorld(t)
+			s := &steps{at: 3, how: crashBefore}
+			if err := w.engine("a", s).Sweep(t.Context(), system, objectOf(system)); err == nil {
+				t.Fatalf("the sweep did not die: %v", s.names)
+			}
+			w.clock.advance(time.Minute)
+			w.person(system, 1)
+			w.forget()
+			w.clock.advance(time.Hour)
+			e := w.engine("b", nil)
+			w.sweep(e)
+			w.settle(e)
+			w.converged(1)
+		})
+	}
+}
+
 func TestSweepEnqueuesNothingTwice(t *testing.T) {
 	w := newWorld(t)
 	e := w.engine("a", nil)
