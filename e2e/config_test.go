@@ -23,6 +23,7 @@ type settings struct {
 	// DSN and Database say where the state is, "": a database of its own.
 	DSN      string
 	Database string
+	StateDir string // "": where it is by default
 	// Held keeps webhooks at the courier until they are released.
 	Held bool
 	Seed uint64
@@ -85,6 +86,9 @@ store:
   sqlite: "{{.Database}}"
 {{- end}}
   lease: {{.Lease}}
+{{- if .StateDir}}
+  state_dir: "{{.StateDir}}"
+{{- end}}
 systems:
   hubspot:
     kind: hubspot

@@ -69,6 +69,9 @@ func (w *world) newFleet(n int) *fleet {
 	for i := range n {
 		r := &replica{fleet: f, n: i, hooks: address(w.t), ops: address(w.t), retired: make(chan struct{})}
 		name := fmt.Sprintf("replica%d.yaml", i)
+		if w.s.Store == onPostgres { // on SQLite it lies beside the database, on the disk that fills
+			w.s.StateDir = w.t.TempDir()
+		}
 		w.writeConfigAs(name, r.hooks, r.ops)
 		r.config, r.orders = filepath.Join(w.dir, name), filepath.Join(w.dir, fmt.Sprintf("orders%d", i))
 		f.replicas = append(f.replicas, r)

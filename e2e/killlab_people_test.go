@@ -187,6 +187,39 @@ func (c *crowd) lost() string {
 	return c.equal()
 }
 
+// undone says which edit syncd has ever written over, where it was made: nobody
+// edits these fields on the other side, so there never was a reason. A later edit
+// hides such a loss from those who look at the end only.
+func (c *crowd) undone() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bornHere := map[string]bool{}
+	for _, id := range c.crm {
+		bornHere[contacts+id] = true
+	}
+	for _, id := range c.erp {
+		bornHere[partner+strconv.FormatInt(id, 10)] = true
+	}
+	last := map[string]string{}
+	for _, side := range []struct {
+		changes []simulator.Change
+		column  string
+	}{{c.world.crm.Truth().Changes(), ownField[crmSystem]}, {c.world.erp.Truth().Changes(), ownField[erpSystem]}} {
+		for _, ch := range side.changes {
+			value, written := ch.Values[side.column]
+			key := ch.Object + ch.ID
+			switch {
+			case !written || !bornHere[key]:
+			case strings.HasPrefix(ch.Actor, "user:"):
+				last[key] = value
+			case value != last[key]:
+				return fmt.Sprintf("%s of %s %s was made %q by a person, and then %q by %s", side.column, ch.Object, ch.ID, last[key], value, ch.Actor)
+			}
+		}
+	}
+	return ""
+}
+
 // story tells what befell the pair at which an edit is missing: every change by
 // the vendors' truth, and what syncd said about it.
 func (c *crowd) story() string {

@@ -186,7 +186,7 @@ func (l *killLab) rests() time.Duration {
 	if more := l.writes() - before; more != 0 {
 		l.t.Errorf("one more sweep made %d writes", more)
 	}
-	for _, against := range []string{l.onePair(n), l.crowd.lost()} {
+	for _, against := range []string{l.onePair(n), l.crowd.lost(), l.crowd.undone()} {
 		if against != "" {
 			l.t.Errorf("at rest: %s", against)
 		}
@@ -198,13 +198,17 @@ func (l *killLab) rests() time.Duration {
 	return took
 }
 
-// saidWell: nothing panicked, and what failed all the time quoted no secret.
+// saidWell: nothing panicked, nothing took the database for an older one, and
+// what failed all the time quoted no secret.
 func (l *killLab) saidWell() {
 	l.t.Helper()
 	for _, word := range []string{"batch.panic", "decide.panic", "goroutine 1 ["} {
 		if line := l.log.line(word); line != "" {
 			l.t.Errorf("syncd panicked: %s", line)
 		}
+	}
+	if line := l.log.line("fence.behind"); line != "" {
+		l.t.Errorf("no commit was lost, and syncd says one was: %s", line)
 	}
 	for name, secret := range secrets() {
 		if l.log.line(secret) != "" {
