@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"syncd/store"
@@ -20,6 +21,10 @@ func (p *player) found() {
 	for k := range 1 + p.n(3) {
 		n := (first + k) % modelPeople
 		from := p.system()
+		met, in := p.sentCreate()
+		if in != "" && p.n(3) == 0 {
+			from = in
+		}
 		c := store.NewIdentity{ID: p.id(n), Link: p.link(), CreatedBy: "test",
 			Source: store.NewMember{System: from, Object: p.object(from), RecordID: p.record(from), Token: fmt.Sprintf("t%d-%s", n, p.where), Birth: fmt.Sprint("b", n)}}
 		at := spot{from, c.Source.RecordID}
@@ -33,6 +38,9 @@ func (p *player) found() {
 		for range 1 + p.n(3) {
 			c.Keys = append(c.Keys, p.key())
 		}
+		if in == from {
+			c.Keys = append(c.Keys, met)
+		}
 		cs = append(cs, c)
 	}
 	slices.SortFunc(cs, func(a, b store.NewIdentity) int { return cmp.Compare(a.ID, b.ID) }) // so they are settled
@@ -44,6 +52,19 @@ func (p *player) found() {
 			p.settled(c, got[n], p.truth.claim(c), owner, before)
 		}
 	})
+}
+
+// sentCreate finds a key whose holder waits for the answer of a create, and the
+// system that the create went to: a claim from there must wait (F6).
+func (p *player) sentCreate() (store.Key, string) {
+	for _, k := range slices.SortedFunc(maps.Keys(p.truth.keys), compareKeys) {
+		for _, s := range sides {
+			if m := p.truth.ids[p.truth.keys[k].id].members[s]; m != nil && m.record == "" && m.sent {
+				return k, s
+			}
+		}
+	}
+	return store.Key{}, ""
 }
 
 // settled compares one verdict.
