@@ -54,10 +54,6 @@ func (s *still) Persist(context.Context, store.Persist) (store.Persisted, error)
 	return store.Persisted{}, nil
 }
 
-func (s *still) LeaseCursor(context.Context, string, string, string, string, time.Duration) (store.Cursor, bool, error) {
-	return store.Cursor{}, false, nil
-}
-
 func (s *still) Drop(context.Context, string) error { return nil }
 
 // hung is a connector that does not answer a read until it is told to stop.
@@ -78,7 +74,8 @@ func (h *hung) Read(ctx context.Context, _ string, _, _ []string) ([]connectors.
 }
 
 // engineOver is an engine of one link over a store and a connector, in real
-// time: that of the bubble which it is made in.
+// time: that of the bubble which it is made in. It listens to nobody, so it
+// sweeps nothing.
 func engineOver(t *testing.T, s flows.Store, c connectors.Connector) *flows.Engine {
 	t.Helper()
 	keys, err := mapping.NewKeyring(installKey)
@@ -90,7 +87,7 @@ func engineOver(t *testing.T, s flows.Store, c connectors.Connector) *flows.Engi
 		Store: s, Keyring: keys, Owner: "a", Lease: leaseTime, Now: time.Now, Rand: func() float64 { return 0.5 },
 		Logger: quiet(), Observe: &observed{},
 		Systems: []*flows.System{{Name: crm, Conn: c, Info: info, SweepEvery: time.Hour}},
-		Links:   []*flows.Link{{Name: "customers", Members: []flows.Member{{System: crm, Object: contacts, Listen: true, Write: true}}}},
+		Links:   []*flows.Link{{Name: "customers", Members: []flows.Member{{System: crm, Object: contacts, Write: true}}}},
 	})
 	if err != nil {
 		t.Fatal(err)
