@@ -44,4 +44,16 @@ var moreOfTheRest = []mutant{
 		edits:  []edit{{"connectors/hubspot/errors.go", "if d := headerWait(res.Header.Get(\"Retry-After\"), c.cfg.Now()); d > 0 {", "if d := headerWait(\"\", c.cfg.Now()); d > 0 {"}},
 		tests:  []string{"./connectors/hubspot"},
 	},
+	{
+		name:   "windows without guard",
+		breaks: "in no window the vendor sees more calls than its limit, however differently long they travel (TESTING I11)",
+		edits:  []edit{{"ratelimit/window.go", "guard = 50 * time.Millisecond", "guard = 0"}},
+		tests:  []string{"./ratelimit", "./lab -run TestTightBudgetsAreKept"},
+	},
+	{
+		name:   "call counted when let go",
+		breaks: "a call holds its place until it was sent, however long the dial takes (TESTING I11)",
+		edits:  []edit{{"ratelimit/ratelimit.go", "trace := &httptrace.ClientTrace{WroteHeaders: func() { l.sent(w) }}", "l.sent(w)\n\ttrace := &httptrace.ClientTrace{}"}},
+		tests:  []string{"./ratelimit", "./lab -run TestTightBudgetsAreKept"},
+	},
 }
