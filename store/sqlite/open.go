@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +76,8 @@ type Store struct {
 	path  string
 	lock  *os.File
 	reads *sql.DB
-	asks  asks // prepared on reads; on w in a scratch database
+	dues  sync.Map // number of objects → sqlDue
+	asks  asks     // prepared on reads; on w in a scratch database
 	wdb   *sql.DB
 	w     *sql.Conn            // the one writer
 	stmts map[string]*sql.Stmt // prepared on w; used in turn only
