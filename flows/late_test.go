@@ -8,6 +8,7 @@ import (
 
 	"syncd/connectors"
 	"syncd/flows"
+	"syncd/flows/plan"
 	"syncd/simulator"
 )
 
@@ -160,6 +161,37 @@ func TestEditThatWasReadOutlivesALateWriteOnTopOfIt(t *testing.T) {
 	for _, at := range [][2]string{{crm, id}, {erp, partner}} {
 		if got := w.get(at[0], at[1])["city"]; got != "Praha" {
 			t.Errorf("%s has %q; want the edit that was read", at[0], got)
+		}
+	}
+	w.converged(1)
+}
+
+// An edit that a policy has decided against stays decided against, although the
+// first send of the winning value got no answer.
+func TestOverruledEditIsNotGivenBack(t *testing.T) {
+	w, line := newWorld(t), &belated{}
+	for i := range w.link.Rules.Rows {
+		w.link.Rules.Rows[i].Policy = plan.Policy{Mode: plan.ModeSystem, System: crm}
+	}
+	e := w.engine("a", nil, line.over(erp))
+	id, partner := w.paired(e, crm, 1)
+	w.settle(e)
+	line.hold = true
+	w.edit(erp, partner, map[string]string{"city": "Brno"})
+	w.edit(crm, id, map[string]string{"city": "Praha"})
+	w.deliver()
+	w.clock.advance(5 * time.Second) // Odoo announces before it commits
+	w.attempt(e)
+	line.hold = false
+	w.faults(erp).Add(simulator.Fault{Op: "write", Effect: simulator.RefuseStatus, Status: 429, Times: 1}) // surely not written
+	w.settle(e)
+	w.edit(crm, id, map[string]string{"jobtitle": "CEO"}) // another look at both
+	w.settle(e)
+	line.land()
+	w.settle(e)
+	for _, at := range [][2]string{{crm, id}, {erp, partner}} {
+		if got := w.get(at[0], at[1])["city"]; got != "Praha" {
+			t.Errorf("%s has %q; want what the policy names", at[0], got)
 		}
 	}
 	w.converged(1)

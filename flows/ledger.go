@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -70,6 +71,15 @@ func (l *ledger) record(now time.Time, row, hash, from string) {
 
 // same says that two doubts are about one value.
 func (d doubt) same(o doubt) bool { return d.H == o.H }
+
+// decided forgets an edit that a decision has seen and written over: from here on
+// the policy's value stands in its place.
+func (l *ledger) decided(row, edit string) {
+	if was, kept := l.K[row]; kept && was == edit {
+		l.K = maps.Clone(l.K)
+		delete(l.K, row)
+	}
+}
 
 // answered takes one send of a value out of doubt.
 func (l *ledger) answered(row, hash string) {

@@ -243,7 +243,7 @@ func (u *unit) keep(m *member) {
 		b := m.side.Base[row]
 		was, known := m.ledger.K[row]
 		switch {
-		case len(m.ledger.doubts(now, row)) == 0:
+		case len(m.ledger.doubts(now, row)) == 0, m.overruled(row, value), known && m.overruled(row, was):
 		case m.side.Late[row] && known && b.V != was:
 			keep[row] = was
 		case !m.side.Late[row] && value != b.V && !b.Never:
@@ -253,6 +253,13 @@ func (u *unit) keep(m *member) {
 	if m.kept = !maps.Equal(keep, m.ledger.K); m.kept {
 		m.ledger.K = keep
 	}
+}
+
+// overruled says that a value was seen and decided against: the write that takes its
+// place is a policy's, and the edit is nobody's to give back.
+func (m *member) overruled(row, value string) bool {
+	e, written := m.committed[row]
+	return written && e.From != "" && e.O == value
 }
 
 // want says what the fixed fields of every side must hold by now.

@@ -316,6 +316,9 @@ func (b *batch) enterLedger(s *send) {
 			from = "" // a birth is no turn of a row's direction
 		}
 		s.member.ledger.record(now, name, b.Keyring.ValueHash(name, e.W), from)
+		if e.From != "" {
+			s.member.ledger.decided(name, e.O)
+		}
 	}
 }
 
