@@ -5,9 +5,11 @@ package e2e_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"syncd/simulator"
@@ -239,4 +241,34 @@ func (c *crowd) story() string {
 		}
 	}
 	return strings.Join(out, "\n")
+}
+
+// TestLabSeesAnEditThatWasUndone: a check that has never spoken proves nothing.
+func TestLabSeesAnEditThatWasUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{Store: onSQLite})
+	c := &crowd{world: w, typed: map[edit]string{}}
+	id := w.crmCreate(people(1, 1)[0])
+	c.crm = append(c.crm, id)
+	w.crmEdit(id, map[string]string{ownField[crmSystem]: "typed"})
+	for _, step := range []struct{ value, want string }{{"typed", ""}, {"older", `was made "typed" by a person, and then "older"`}} {
+		body := fmt.Sprintf(`{"inputs":[{"id":%q,"properties":{%q:%q}}]}`, id, ownField[crmSystem], step.value)
+		req, err := http.NewRequest(http.MethodPost, w.crmURL+"/crm/v3/objects/contacts/batch/update", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+secrets()[fileCRMToken])
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("write as an app: status %d", res.StatusCode)
+		}
+		if got := c.undone(); (got == "") != (step.want == "") || !strings.Contains(got, step.want) {
+			t.Errorf("an app wrote %q: %q", step.value, got)
+		}
+	}
 }
