@@ -37,6 +37,6 @@ var moreOfRecovery = []mutant{
 		name:   "what a recovery left is evidence again",
 		breaks: "a record that a recovery has seen starts no other (CORRECTNESS F47)",
 		edits:  []edit{{"flows/amnesia.go", "if born := s.row.sight.Record.Born; known && last.Done", "if born := s.row.sight.Record.Born; !known && last.Done"}},
-		tests:  []string{"./flows -run TestUnknownTokenThatARecoveryLeftIsNoNewEvidence"},
+		tests:  []string{"./flows -run TestTokenOfARecordThatARecoveryCouldNotPairIsNoNewEvidence"},
 	},
 }
