@@ -15,6 +15,9 @@ func choose(rules Rules, b bundle, views []view) (view, Note, bool) {
 
 func chooseEveryWay(b bundle, views []view) (view, Note, bool) {
 	contenders, unsettled := contend(views)
+	if len(views) > 2 {
+		contenders = unsuperseded(contenders)
+	}
 	if len(contenders) == 0 {
 		if !unsettled {
 			return repair(views)
@@ -103,6 +106,33 @@ func chooseOneWay(from string, views []view) (view, Note, bool) {
 		}
 	}
 	return view{}, Note{}, false
+}
+
+// unsuperseded leaves out what another contender has moved on from: of three
+// sides, one may have taken a value and been edited since, while another has yet
+// to take it. Whoever edited saw that value: it is no conflict (TESTING I5).
+func unsuperseded(contenders []view) []view {
+	var out []view
+	for _, c := range contenders {
+		superseded := false
+		for _, d := range contenders {
+			superseded = superseded || (c.changed && d.changed && d.followed(c) && !c.followed(d))
+		}
+		if !superseded {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// followed says that a side agreed to what another one shows now.
+func (v view) followed(other view) bool {
+	for n, p := range v.parts {
+		if !p.hasBase || p.base.V != other.parts[n].means {
+			return false
+		}
+	}
+	return true
 }
 
 // contend lists the sides that have a say: those that changed, and those that
