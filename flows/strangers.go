@@ -37,6 +37,7 @@ func (b *batch) resolveStrangers(ctx context.Context) {
 	if len(all) == 0 {
 		return
 	}
+	all = b.adoptByInverse(ctx, all)
 	all = b.holdBack(ctx, all)
 	all = b.adoptByToken(ctx, all)
 	all = b.collapse(all)
@@ -276,9 +277,9 @@ func (b *batch) claim(ctx context.Context, all []*stranger) {
 		case store.VerdictJoined:
 			b.end(s.row, "joined", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.row)})
 		case store.VerdictWait:
-			b.end(s.row, "create_under_way", store.Finish{Disposition: store.Again, After: b.between(time.Second, 2*time.Second), Blame: b.unblamed(s.row)})
+			b.waitFor(ctx, s, results[i].IdentityID)
 		default:
-			b.end(s.row, "taken", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(s.row)})
+			b.taken(ctx, s)
 		}
 	}
 	b.beat.progress()
