@@ -61,8 +61,12 @@ type gate struct {
 // openGates makes the limiters of one life, as daemon/kinds.go does.
 func (w *world) openGates() map[string]*gate {
 	out := map[string]*gate{}
-	for _, name := range []string{crm, erp} {
-		g := &gate{w: w, wire: &wire{w: w, v: w.vendors[name]}, most: w.budgets[name].inFlight}
+	for _, v := range w.systems {
+		if v.shop != nil {
+			continue
+		}
+		name := v.name
+		g := &gate{w: w, wire: &wire{w: w, v: v}, most: w.budgets[name].inFlight}
 		switch name {
 		case crm:
 			for _, own := range hubspot.Windows() {

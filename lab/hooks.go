@@ -4,41 +4,35 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"syncd/connectors"
-	"syncd/connectors/hubspot"
-	"syncd/connectors/odoo"
 	"syncd/simulator"
-	"syncd/simulator/odoosim"
 	"syncd/store"
 )
 
 // hook is the webhook endpoint of one system.
 type hook struct {
-	system   string
-	url      string
-	receiver connectors.Receiver
-	delay    time.Duration // how long a record is left alone after an event
-	retries  int           // of the vendor, after a refusal
-	trust    bool
+	receiver func() (connectors.Receiver, error)
+	retries  int                                 // of the vendor, after a refusal
+	trust    bool                                // its own-change marks are believed
+	renew    func(simulator.Post) simulator.Post // of every attempt; nil: as it was
+
+	opened connectors.Receiver
+	delay  time.Duration // how long a record is left alone after an event
 }
 
 func (w *world) openHooks() error {
-	h, err := hubspot.NewReceiver(hubspot.Config{System: crm, AppID: "54321", Secrets: []string{clientSecret}, Objects: []string{contacts}, Now: w.now})
-	if err != nil {
-		return err
+	for _, v := range w.systems {
+		r, err := v.hook.receiver()
+		if err != nil {
+			return err
+		}
+		v.hook.opened, v.hook.delay = r, w.infos[v.name].Objects[v.object].RereadDelay
 	}
-	o, err := odoo.NewReceiver(odoo.Config{System: erp, URL: "https://erp.invalid", Database: odoosim.DefaultDatabase})
-	if err != nil {
-		return err
-	}
-	w.hooks[crm] = &hook{system: crm, url: crmHook, receiver: h, delay: w.infos[crm].Objects[contacts].RereadDelay, retries: 10, trust: w.d.trustMark}
-	w.hooks[erp] = &hook{system: erp, url: erpHook, receiver: o, delay: w.infos[erp].Objects[partners].RereadDelay}
 	return nil
 }
 
@@ -71,14 +65,11 @@ func (w *world) announced(system string) func(simulator.Post) {
 // deliver makes one attempt; what is refused is tried again as the vendor does.
 func (w *world) deliver(system string, p simulator.Post, attempt int) {
 	w.posts--
-	h := w.hooks[system]
-	if system == crm { // every attempt is signed anew
-		var events []json.RawMessage
-		if err := json.Unmarshal(p.Body, &events); err == nil {
-			p = w.crm.SignedPost(events)
-		}
+	h := &w.vendors[system].hook
+	if h.renew != nil {
+		p = h.renew(p)
 	}
-	err := w.receive(h, p)
+	err := w.receive(system, h, p)
 	if err == nil {
 		return
 	}
@@ -90,19 +81,19 @@ func (w *world) deliver(system string, p simulator.Post, attempt int) {
 }
 
 // receive is what ingress does with a delivery: verify, parse, commit.
-func (w *world) receive(h *hook, p simulator.Post) error {
+func (w *world) receive(system string, h *hook, p simulator.Post) error {
 	r := w.replicas[w.s.rng.IntN(len(w.replicas))]
 	if r.down {
 		return errDial
 	}
-	d := connectors.Delivery{Method: http.MethodPost, URL: p.URL, Path: strings.TrimPrefix(p.URL, h.url), Header: p.Header, Body: p.Body}
-	if err := h.receiver.Verify(d, w.now()); err != nil {
-		w.violate("hook", "", "%s: a true delivery is refused: %v", h.system, err)
+	d := connectors.Delivery{Method: http.MethodPost, URL: p.URL, Path: strings.TrimPrefix(p.URL, hookURL(system)), Header: p.Header, Body: p.Body}
+	if err := h.opened.Verify(d, w.now()); err != nil {
+		w.violate("hook", "", "%s: a true delivery is refused: %v", system, err)
 		return nil
 	}
-	events, err := h.receiver.Parse(d)
+	events, err := h.opened.Parse(d)
 	if err != nil {
-		w.violate("hook", "", "%s: a true delivery does not parse: %v", h.system, err)
+		w.violate("hook", "", "%s: a true delivery does not parse: %v", system, err)
 		return nil
 	}
 	key := events.Key
@@ -110,11 +101,11 @@ func (w *world) receive(h *hook, p simulator.Post) error {
 		sum := sha256.Sum256(p.Body)
 		key = hex.EncodeToString(sum[:])
 	}
-	receipt := store.Receipt{System: h.system, DeliveryKey: key, Events: len(events.Hints)}
+	receipt := store.Receipt{System: system, DeliveryKey: key, Events: len(events.Hints)}
 	var said []string
 	for _, e := range events.Hints {
 		receipt.Hints = append(receipt.Hints, store.Hint{
-			System: h.system, Object: e.Object, RecordID: e.RecordID, Lane: store.LaneLive, Version: e.Version,
+			System: system, Object: e.Object, RecordID: e.RecordID, Lane: store.LaneLive, Version: e.Version,
 			Delay: h.delay, Cause: "webhook", DeliveryKey: key, Own: e.Own && h.trust,
 		})
 		said = append(said, fmt.Sprintf("%s own=%v v=%s", e.RecordID, e.Own && h.trust, e.Version))
@@ -125,14 +116,15 @@ func (w *world) receive(h *hook, p simulator.Post) error {
 	if err := w.db.Receive(context.Background(), []store.Receipt{receipt}); err != nil {
 		return err
 	}
-	w.s.note("hook of %s: %s", h.system, strings.Join(said, ", "))
+	w.s.note("hook of %s: %s", system, strings.Join(said, ", "))
 	w.wakeAll(h.delay)
 	if w.hit(storeAfter) {
 		return errStore
 	}
 	w.stats.Hooks++
+	w.stats.Hints += len(receipt.Hints)
 	for _, hint := range receipt.Hints {
-		k := recordKey{h.system, hint.RecordID}
+		k := recordKey{system, hint.RecordID}
 		if _, waits := w.acked[k]; !waits && !hint.Own {
 			w.acked[k] = w.s.now
 		}

@@ -22,6 +22,7 @@ var (
 	flagWithout = flag.String("without", "", "faults to leave out, by name, with commas")
 	flagAbout   = flag.String("about", "", "with -seed: show only lines that mention this")
 	flagVerbose = flag.Bool("bodies", false, "with -seed: bodies and arguments too")
+	flagPlain   = flag.Bool("plain", true, "the two real vendors only; false: the systems that each seed draws")
 	flagCalm    = flag.Bool("calm", false, "no faults")
 	flagWorkers = flag.Int("workers", 2, "seeds at once")
 )
@@ -37,7 +38,7 @@ func folder(t testing.TB) string {
 }
 
 func options(t testing.TB) Options {
-	o := Options{Dir: folder(t), Without: map[string]bool{}, Calm: *flagCalm}
+	o := Options{Dir: folder(t), Without: map[string]bool{}, Calm: *flagCalm, Plain: *flagPlain}
 	for _, name := range strings.Split(*flagWithout, ",") {
 		o.Without[name] = true
 	}
@@ -68,12 +69,31 @@ func TestSeeds(t *testing.T) {
 			shorten(t, o, r)
 		}
 	}
-	fmt.Printf("lab seeds=%d hours=%.0f creations=%d edits=%d crashes=%d pauses=%d faults=%d duplicates=%d doubles=%d lost_edits=%d overwritten=%d unconverged=%d stated=%d parked=%d trash=%d failed_seeds=%d writes_per_change=%.3f calls_per_change=%.2f\n",
-		total.Seeds, total.Hours, total.Creations, total.Edits, total.Crashes, total.Pauses, total.Faults, total.Duplicates, total.Doubles,
-		total.LostEdits, total.Window, total.Unconverged, total.Stated, total.Parked, total.Trash, len(failed),
-		perChange(quiet.FieldWrites, quiet), perChange(quiet.Calls, quiet))
+	fmt.Println(closing(total, quiet, len(failed)))
 	if w := perChange(quiet.FieldWrites, quiet); w > 1.1 {
 		t.Errorf("writes per change %.3f, want at most 1.1", w)
+	}
+}
+
+// castSeeds is how many seeds TestCastSeeds plays.
+const castSeeds = 18
+
+// TestCastSeeds plays seeds with the systems that they draw: half of them have
+// vendors that are made up, in twos and threes.
+func TestCastSeeds(t *testing.T) {
+	o := options(t)
+	o.Plain = false
+	total, failed := playMany(t, o, 1, castSeeds)
+	calm := o
+	calm.Calm = true
+	quiet, wrong := playMany(t, calm, 1, castSeeds/4)
+	failed, _ = apart(append(failed, wrong...))
+	for _, r := range failed {
+		report(t, r)
+	}
+	fmt.Println("cast", closing(total, quiet, len(failed)))
+	if total.Unique == 0 || total.Search == 0 || total.Blind == 0 {
+		t.Errorf("seeds by class: unique %d, search %d, blind %d; want some of each", total.Unique, total.Search, total.Blind)
 	}
 }
 
@@ -95,7 +115,18 @@ func apart(failed []Result) (rest []Result, late int) {
 	return rest, late
 }
 
-func perChange(n int, s Stats) float64 { return float64(n) / float64(max(1, s.Edits)) }
+// closing is the one line for machines. Writes and calls per change are of the
+// calm seeds, per edit and system that it must reach: no fault, and no vendor
+// that rewrites what it is given.
+func closing(total, quiet Stats, failed int) string {
+	return fmt.Sprintf("lab seeds=%d hours=%.0f creations=%d edits=%d crashes=%d pauses=%d faults=%d duplicates=%d doubles=%d surplus=%d lost_edits=%d overwritten=%d"+
+		" unconverged=%d stated=%d parked=%d trash=%d clones=%d archives=%d failed_seeds=%d seeds_unique=%d seeds_search=%d seeds_blind=%d log_lines=%d writes_per_change=%.3f calls_per_change=%.2f",
+		total.Seeds, total.Hours, total.Creations, total.Edits, total.Crashes, total.Pauses, total.Faults, total.Duplicates, total.Doubles, total.Surplus,
+		total.LostEdits, total.Window, total.Unconverged, total.Stated, total.Parked, total.Trash, total.Clones, total.Archives, failed,
+		total.Unique, total.Search, total.Blind, total.Logged, perChange(quiet.FieldWrites, quiet), perChange(quiet.Calls, quiet))
+}
+
+func perChange(n int, s Stats) float64 { return float64(n) / float64(max(1, s.Targets)) }
 
 func playMany(t *testing.T, o Options, from uint64, n int) (Stats, []Result) {
 	var mu sync.Mutex
@@ -130,7 +161,7 @@ func playMany(t *testing.T, o Options, from uint64, n int) (Stats, []Result) {
 	wg.Wait()
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		slices.Sort(kinds[kind])
-		t.Logf("%s fails in seeds %v", kind, slices.Compact(kinds[kind]))
+		t.Logf("%s fails in %d seeds: %v", kind, len(slices.Compact(kinds[kind])), slices.Compact(kinds[kind]))
 	}
 	return total, failed
 }
@@ -228,8 +259,9 @@ func TestKeptSeeds(t *testing.T) {
 	}
 	o := options(t)
 	for _, file := range files {
-		for _, seed := range seedsOf(t, file) {
-			r, err := Run(seed, o)
+		for _, kept := range seedsOf(t, file) {
+			o.Plain = !kept.cast
+			r, err := Run(kept.seed, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -241,24 +273,33 @@ func TestKeptSeeds(t *testing.T) {
 	}
 }
 
-// seedsOf reads a file of seeds: a number a line, # opens a comment.
-func seedsOf(t *testing.T, file string) []uint64 {
+// kept is a seed that once failed. cast: with the systems that it draws, else
+// with the two real vendors.
+type kept struct {
+	seed uint64
+	cast bool
+}
+
+// seedsOf reads a file of seeds: a number a line, "cast" behind it where the
+// seed plays with the systems that it draws. # opens a comment.
+func seedsOf(t *testing.T, file string) []kept {
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var out []uint64
+	var out []kept
 	for s := bufio.NewScanner(f); s.Scan(); {
 		text, _, _ := strings.Cut(s.Text(), "#")
 		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
+		text, cast := strings.CutSuffix(text, " cast")
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		out = append(out, n)
+		out = append(out, kept{n, cast})
 	}
 	return out
 }

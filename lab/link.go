@@ -2,75 +2,102 @@ package lab
 
 import (
 	"slices"
-	"strings"
 
-	"syncd/connectors"
 	"syncd/fields"
 	"syncd/flows"
 	"syncd/flows/plan"
 )
 
-// rows of the one link, as a configuration would have them. What people edit as
-// one thing is one of these: city and zip are one group, whose rows have the
-// names of their columns, and one value here.
+// linkRows are the rows of the one link, as a configuration would have them.
+// What people edit as one thing is one of these: city and zip are one group,
+// whose rows have the names of their columns, and one value here. named is who
+// wins: where it is not there, the last of the systems does.
 var linkRows = []struct {
 	name, as string
-	crm, erp []string
+	columns  map[kind][]string
 	params   map[string]string
-	policy   plan.Policy
+	mode     plan.Mode
+	named    string
 	group    string
 }{
-	{"full_name", "person_name", []string{"firstname", "lastname"}, []string{"name"}, nil, plan.Policy{Mode: plan.ModeNewest, System: erp}, ""},
-	{"email", "email", []string{"email"}, []string{"email"}, nil, plan.Policy{Mode: plan.ModeNewest, System: erp}, ""},
-	{"phone", "phone", []string{"phone"}, []string{"phone"}, map[string]string{"country": "CZ"}, plan.Policy{Mode: plan.ModeSystem, System: erp}, ""},
-	{"jobtitle", "", []string{"jobtitle"}, []string{"function"}, nil, plan.Policy{Mode: plan.ModeNewest, System: erp}, ""},
-	{address, "", []string{"city", "zip"}, []string{"city", "zip"}, nil, plan.Policy{Mode: plan.ModeSystem, System: crm}, "address"},
+	{"full_name", "person_name", map[kind][]string{kindHubSpot: {"firstname", "lastname"}, kindOdoo: {"name"}, kindShop: {"name"}}, nil, plan.ModeNewest, erp, ""},
+	{"email", "email", map[kind][]string{kindHubSpot: {"email"}, kindOdoo: {"email"}, kindShop: {"email"}}, nil, plan.ModeNewest, erp, ""},
+	{"phone", "phone", map[kind][]string{kindHubSpot: {"phone"}, kindOdoo: {"phone"}, kindShop: {"phone"}}, map[string]string{"country": "CZ"}, plan.ModeSystem, erp, ""},
+	{"jobtitle", "", map[kind][]string{kindHubSpot: {"jobtitle"}, kindOdoo: {"function"}, kindShop: {"job"}}, nil, plan.ModeNewest, erp, ""},
+	{address, "", map[kind][]string{kindHubSpot: addressColumns, kindOdoo: addressColumns, kindShop: addressColumns}, nil, plan.ModeSystem, crm, "address"},
 }
 
 // address is the group as people see it, under the name of its first row.
 const address = "city"
 
+var addressColumns = []string{address, "zip"}
+
+// privateRow is the row that the link marks private: its values are canaries of
+// their own, which must never be seen in a log (I14).
+const privateRow = "jobtitle"
+
 // customers compiles the link, as daemon/links.go does from YAML.
-func customers(infos map[string]connectors.System) (*flows.Link, error) {
-	filter, err := fields.ParseFilter(`!is_company && type == "contact"`)
-	if err != nil {
-		return nil, err
-	}
-	types := map[string]string{}
-	for name, f := range infos[erp].Objects[partners].Fields {
-		types[name] = string(f.Type)
-	}
-	if err := filter.Bind(types); err != nil {
-		return nil, err
-	}
+func (w *world) customers() (*flows.Link, error) {
 	l := &flows.Link{
-		Name: "customers", Private: map[string]bool{}, Match: [][]string{{"email"}}, OnMatch: flows.MatchPair,
-		Create: map[string]bool{crm: true, erp: true}, Live: true,
-		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}},
-		Members: []flows.Member{
-			{System: crm, Object: contacts, Inverse: map[string]string{erp: "erp_id"}, Write: true, Listen: true},
-			{System: erp, Object: partners, Inverse: map[string]string{crm: "x_crm_id"}, Write: true, Listen: true, Filter: filter},
-		},
+		Name: "customers", Private: map[string]bool{privateRow: true}, Match: [][]string{{"email"}}, OnMatch: flows.MatchPair,
+		Create: map[string]bool{}, Live: true, Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}},
 	}
-	slices.SortFunc(l.Members, func(a, b flows.Member) int { return strings.Compare(a.System, b.System) })
+	for _, v := range w.systems { // sorted by name, as members are
+		m, err := w.member(v)
+		if err != nil {
+			return nil, err
+		}
+		l.Members, l.Create[v.name] = append(l.Members, m), true
+	}
 	for _, r := range linkRows {
-		specs := []fields.Spec{{Name: r.name, As: r.as, Params: r.params, Columns: map[string][]string{crm: r.crm, erp: r.erp}}}
+		named := r.named
+		if !slices.Contains(w.d.systems, named) {
+			named = w.d.systems[len(w.d.systems)-1]
+		}
+		specs := []fields.Spec{{Name: r.name, As: r.as, Params: r.params, Columns: map[string][]string{}}}
 		if r.group != "" {
 			specs = nil
-			for i, column := range r.crm {
-				specs = append(specs, fields.Spec{Name: column, As: r.as, Columns: map[string][]string{crm: {column}, erp: {r.erp[i]}}})
+			for _, column := range r.columns[kindHubSpot] {
+				specs = append(specs, fields.Spec{Name: column, As: r.as, Columns: map[string][]string{}})
 			}
 		}
-		for _, spec := range specs {
+		for i, spec := range specs {
+			for _, v := range w.systems {
+				if spec.Columns[v.name] = r.columns[v.kind]; r.group != "" {
+					spec.Columns[v.name] = r.columns[v.kind][i : i+1]
+				}
+			}
 			row, err := fields.Compile(spec)
 			if err != nil {
 				return nil, err
 			}
 			l.Rows = append(l.Rows, row)
-			l.Rules.Rows = append(l.Rules.Rows, plan.Row{Name: spec.Name, Group: r.group, Systems: []string{crm, erp}, Rev: row.Rev(), Policy: r.policy})
+			l.Rules.Rows = append(l.Rules.Rows, plan.Row{Name: spec.Name, Group: r.group, Systems: w.d.systems, Rev: row.Rev(), Policy: plan.Policy{Mode: r.mode, System: named}})
 		}
 	}
 	return l, nil
+}
+
+func (w *world) member(v *vendor) (flows.Member, error) {
+	m := flows.Member{System: v.name, Object: v.object, Inverse: map[string]string{}, Write: true, Listen: true}
+	for _, other := range w.systems {
+		if other != v {
+			m.Inverse[other.name] = v.inverse(other.name)
+		}
+	}
+	if v.filter == "" {
+		return m, nil
+	}
+	filter, err := fields.ParseFilter(v.filter)
+	if err != nil {
+		return m, err
+	}
+	types := map[string]string{}
+	for name, f := range w.infos[v.name].Objects[v.object].Fields {
+		types[name] = string(f.Type)
+	}
+	m.Filter = filter
+	return m, filter.Bind(types)
 }
 
 // canonical gives a record's rows as the vendor holds them now, a group as one.
@@ -90,4 +117,14 @@ func asOne(rows map[string]string) map[string]string {
 	rows[address] += "|" + rows["zip"]
 	delete(rows, "zip")
 	return rows
+}
+
+// columnOf names the first column of a row in a kind of vendor.
+func columnOf(row string, k kind) string {
+	for _, r := range linkRows {
+		if r.name == row {
+			return r.columns[k][0]
+		}
+	}
+	return ""
 }

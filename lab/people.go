@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -14,6 +13,16 @@ type person struct {
 	n     int
 	both  bool                        // made in both systems by people
 	nodes map[string]map[string]*node // row → value → the edit that brought it
+	like  *person                     // whose record was copied to make this one's; nil: nobody's
+}
+
+// kin is whom a person's records may be joined with: a copy has the business
+// keys of its original, so a match policy may take the one for the other.
+func (p *person) kin() *person {
+	for p.like != nil {
+		p = p.like
+	}
+	return p
 }
 
 // node is an edit of one row of one person. Values are unique, so that a value
@@ -47,14 +56,12 @@ func (w *world) populate() {
 		if w.o.Calm {
 			at = time.Duration(i+1) * time.Minute
 		}
-		system := crm
-		if w.s.chance(0.5) {
-			system = erp
-		}
+		n := len(w.systems)
+		system := w.systems[n-1-int(w.s.rng.Float64()*float64(n))].name
 		w.s.after(at, func() { w.bear(p, system) })
 		if w.s.chance(w.d.bothSides) {
 			p.both = true
-			other := map[string]string{crm: erp, erp: crm}[system]
+			other := w.after(system)
 			gap := w.s.between(0, 10*time.Second)
 			if w.s.chance(0.3) {
 				gap = w.s.between(0, 10*time.Minute)
@@ -77,7 +84,7 @@ func (w *world) bear(p *person, system string) {
 	tag := fmt.Sprintf("%d%s", p.n, system)
 	values := map[string]string{
 		"full_name": fmt.Sprintf("Jan N%s", tag), "email": fmt.Sprintf("p%d@example.com", p.n),
-		"phone": fmt.Sprintf("+420601%06d", p.n*10+len(p.nodes["phone"])), "jobtitle": "J" + tag, address: "C" + tag, "zip": "Z" + tag,
+		"phone": fmt.Sprintf("+420601%06d", p.n*10+len(p.nodes["phone"])), "jobtitle": canary + "J" + tag, address: "C" + tag, "zip": "Z" + tag,
 	}
 	if w.keyless(p) {
 		delete(values, "email")
@@ -93,6 +100,7 @@ func (w *world) bear(p *person, system string) {
 	w.stats.Creations++
 	w.s.note("person %d is made in %s as %s", p.n, system, id)
 	for row, v := range asOne(values) {
+		v = w.form(row, v)
 		p.add(row, &node{value: v, first: true, system: system, at: w.s.now})
 		w.edits[fieldKey{key, row}] = &lastEdit{at: w.s.now, value: v}
 	}
@@ -111,36 +119,23 @@ func (p *person) add(row string, n *node) {
 	}
 }
 
+// form is how a value counts where a vendor keeps a form of its own.
+func (w *world) form(row, value string) string {
+	for _, v := range w.systems {
+		if v.shop != nil && v.shop.p.Shout == row {
+			return strings.ToLower(value)
+		}
+	}
+	return value
+}
+
 // create makes a record as one of the vendor's people does.
 func (w *world) create(system string, rows map[string]string) (string, error) {
-	columns := w.columns(system, rows, nil)
-	if system == crm {
-		return w.crm.UserCreate(contacts, columns)
-	}
-	id, err := w.erp.UserCreate(partners, anyOf(columns))
-	return strconv.FormatInt(id, 10), err
+	return w.vendors[system].people.create(w.columns(system, rows, nil))
 }
 
 func (w *world) write(key recordKey, rows map[string]string) error {
-	columns := w.columns(key.system, rows, w.values(key))
-	if key.system == crm {
-		return w.crm.UserEdit(contacts, key.id, columns)
-	}
-	id, err := strconv.ParseInt(key.id, 10, 64)
-	if err != nil {
-		return err
-	}
-	return w.erp.UserWrite(partners, id, anyOf(columns))
-}
-
-func anyOf(columns map[string]string) map[string]any {
-	out := map[string]any{}
-	for c, v := range columns {
-		if out[c] = v; v == "" {
-			out[c] = false
-		}
-	}
-	return out
+	return w.vendors[key.system].people.edit(key.id, w.columns(key.system, rows, w.values(key)))
 }
 
 // columns renders rows as a system's columns.
@@ -156,38 +151,7 @@ func (w *world) columns(system string, rows, current map[string]string) map[stri
 
 // values gives what a vendor's record holds, nil if it is not there.
 func (w *world) values(key recordKey) map[string]string {
-	if key.system == crm {
-		v, ok := w.crm.Get(contacts, key.id)
-		if !ok {
-			return nil
-		}
-		for _, r := range linkRows {
-			for _, c := range r.crm {
-				v[c] += "" // a property that is not set is empty, not unknown
-			}
-		}
-		return v
-	}
-	id, err := strconv.ParseInt(key.id, 10, 64)
-	if err != nil {
-		return nil
-	}
-	rec, ok := w.erp.Get(partners, id)
-	if !ok || rec["active"] == false {
-		return nil
-	}
-	out := map[string]string{}
-	for c, v := range rec {
-		switch v := v.(type) {
-		case string:
-			out[c] = v
-		case bool:
-			if out[c] = ""; v {
-				out[c] = "true"
-			}
-		}
-	}
-	return out
+	return w.vendors[key.system].people.values(key.id)
 }
 
 // edit lets somebody change a row of a record, and now and then somebody else
@@ -204,6 +168,9 @@ func (w *world) edit(i int) {
 		return
 	}
 	key := keys[w.s.rng.IntN(len(keys))]
+	if w.odd(key) {
+		return
+	}
 	row := linkRows[w.s.rng.IntN(len(linkRows))].name
 	if row == "email" && (w.owner[key].both || w.keyless(w.owner[key])) {
 		row = address // the e-mail is what joins the two records of a person
@@ -227,11 +194,20 @@ func (w *world) again(key recordKey, row string, i int, who string, sameSide boo
 			w.change(key, row, i, who)
 			return
 		}
-		for _, other := range append(w.live(crm), w.live(erp)...) {
-			if other.system != key.system && w.owner[other] == w.owner[key] {
-				w.change(other, row, i, who)
-				return
+		var others []recordKey
+		for _, v := range w.systems {
+			for _, other := range w.live(v.name) {
+				if other.system != key.system && w.owner[other] == w.owner[key] {
+					others = append(others, other)
+				}
 			}
+		}
+		switch {
+		case len(others) == 0:
+		case len(w.systems) == 2:
+			w.change(others[0], row, i, who)
+		default:
+			w.change(others[w.s.rng.IntN(len(others))], row, i, who)
 		}
 	})
 }
@@ -253,10 +229,10 @@ func (w *world) change(key recordKey, row string, i int, who string) {
 	if current == nil {
 		return
 	}
-	saw := w.canonical(key.system, current)[row]
+	saw := w.form(row, w.canonical(key.system, current)[row])
 	value := map[string]string{
 		"full_name": fmt.Sprintf("Jan E%d%s", i, who), "email": fmt.Sprintf("p%de%d%s@example.com", p.n, i, who),
-		"phone": fmt.Sprintf("+420602%05d%d", i, who[0]-'a'), "jobtitle": fmt.Sprintf("JE%d%s", i, who), address: fmt.Sprintf("CE%d%s", i, who),
+		"phone": fmt.Sprintf("+420602%05d%d", i, who[0]-'a'), "jobtitle": fmt.Sprintf("%sJE%d%s", canary, i, who), address: fmt.Sprintf("CE%d%s", i, who),
 	}[row]
 	rows := map[string]string{row: value}
 	once := fmt.Sprintf("%d %s", p.n, row)
@@ -264,15 +240,23 @@ func (w *world) change(key recordKey, row string, i int, who string) {
 		w.cleared[once] = true
 		value = ""
 	}
+	if value != "" && w.refusedElsewhere(key.system, row) && w.s.chance(w.d.invalid) {
+		value = "!" + value
+		if w.s.chance(0.8) { // somebody sees it and mends it
+			w.s.after(w.s.between(0, 30*time.Minute), func() { w.change(key, row, i, who+"x") })
+		}
+	}
 	if rows[row] = value; row == address {
-		rows, value = moves(rows, saw, i+int(who[0]))
+		rows, value = moves(rows, w.canonical(key.system, current)[row], i+int(who[0]))
 	}
 	if err := w.write(key, rows); err != nil {
 		w.s.note("edit of %s %s %s fails: %v", key.system, key.id, row, err)
 		return
 	}
 	w.stats.Edits++
+	w.stats.Targets += len(w.systems) - 1
 	w.s.note("person %d: %s %s %s: %q -> %q", p.n, key.system, key.id, row, saw, value)
+	value = w.form(row, value)
 	p.add(row, &node{value: value, saw: saw, system: key.system, at: w.s.now})
 	w.edits[fieldKey{key, row}] = &lastEdit{at: w.s.now, value: value}
 }
@@ -293,76 +277,45 @@ func moves(rows map[string]string, saw string, n int) (parts map[string]string, 
 	return map[string]string{address: city, "zip": zip}, city + "|" + zip
 }
 
-// wasRead notes that a read of ours of a record was taken at the vendor.
-func (w *world) wasRead(system, id string) {
-	key := recordKey{system, id}
-	w.reads[key] = w.s.now
-	if at, waits := w.acked[key]; waits && !at.After(w.s.now) {
-		delete(w.acked, key)
-	}
-}
-
-// follow takes in what changed at a vendor since the last look: records that
-// syncd made, and edits that it overwrote unread. late: the write that made them
-// outlived its sender's patience.
-func (w *world) follow(v *vendor, late bool) {
-	changes := v.truth.Changes()
-	for _, c := range changes[v.changes:] {
-		if c.Object != objectOf[v.name] || len(c.Actor) < 4 || c.Actor[:4] != "app:" {
-			continue
-		}
-		w.stats.Writes++
-		key := recordKey{v.name, c.ID}
-		w.s.note("   truth %s %s born=%v %s", v.name, c.ID, c.Born, sortedValues(c.Values))
-		if c.Born {
-			w.made(key, c.Values)
-			continue
-		}
-		mapped := w.canonical(v.name, w.values(key))
-		for _, r := range linkRows {
-			columns := r.crm
-			if v.name == erp {
-				columns = r.erp
-			}
-			if !slices.ContainsFunc(columns, func(col string) bool { _, ok := c.Values[col]; return ok }) {
-				continue
-			}
-			w.stats.FieldWrites++
-			if late {
-				w.belated(w.owner[key], r.name)[mapped[r.name]] = true
-			}
-			e := w.edits[fieldKey{key, r.name}]
-			if e != nil && mapped[r.name] != e.value && e.at.After(w.reads[key]) && e.gone == "" {
-				e.gone = mapped[r.name]
-				if w.edits[fieldKey{key, r.name}] == e {
-					w.s.note("   the edit %q of %s %s %s is overwritten unread", e.value, v.name, c.ID, r.name)
-				}
-				w.lost(key, r.name, e.value)
-			}
+// refusedElsewhere says that some other system refuses values of a row.
+func (w *world) refusedElsewhere(system, row string) bool {
+	for _, v := range w.systems {
+		if v.shop != nil && v.shop.p.Strict != "" && columnOf(row, kindShop) == v.shop.p.Strict {
+			return v.name != system && (w.vendors[system].shop == nil || w.vendors[system].shop.p.Strict != v.shop.p.Strict)
 		}
 	}
-	v.changes = len(changes)
+	return false
 }
 
-func sortedValues(m map[string]string) string {
-	out := ""
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		out += k + "=" + m[k] + " "
+// odd is what people do now and then in place of an edit: they copy a record, or
+// archive it.
+func (w *world) odd(key recordKey) bool {
+	s := w.vendors[key.system].shop
+	if s == nil {
+		return false
 	}
-	return out
-}
-
-// made notes whose a record is that syncd created: its inverse id says for
-// which record.
-func (w *world) made(key recordKey, values map[string]string) {
-	from := recordKey{erp, values["erp_id"]}
-	if key.system == erp {
-		from = recordKey{crm, values["x_crm_id"]}
+	if w.s.chance(w.d.archives) {
+		s.archive(key.id)
+		w.binned[key] = true
+		w.stats.Archives++
+		w.s.note("person %d: %s %s is archived", w.owner[key].n, key.system, key.id)
+		return true
 	}
-	p := w.owner[from]
-	if p == nil {
-		w.violate("truth", key.id, "%s %s was created for %s %s, which is nobody's", key.system, key.id, from.system, from.id)
-		return
+	if !w.s.chance(w.d.clones) {
+		return false
 	}
-	w.owner[key], w.origin[key] = p, from
+	id := s.clone(key.id)
+	p := &person{n: len(w.people), nodes: map[string]map[string]*node{}, like: w.owner[key]}
+	w.people = append(w.people, p)
+	copied := recordKey{key.system, id}
+	w.owner[copied] = p
+	w.stats.Creations++
+	w.stats.Clones++
+	w.s.note("person %d is %s %s, a copy of %s", p.n, key.system, id, key.id)
+	for row, v := range w.canonical(key.system, w.values(copied)) {
+		v = w.form(row, v)
+		p.add(row, &node{value: v, first: true, system: key.system, at: w.s.now})
+		w.edits[fieldKey{copied, row}] = &lastEdit{at: w.s.now, value: v}
+	}
+	return true
 }

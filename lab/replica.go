@@ -39,13 +39,17 @@ func (r *replica) boot() error {
 		return err
 	}
 	var systems []*flows.System
-	for _, name := range []string{crm, erp} {
-		if _, err := conns[name].Probe(context.Background(), []string{objectOf[name]}); err != nil {
-			return fmt.Errorf("probe %s: %w", name, err)
+	for _, v := range w.systems {
+		if _, err := conns[v.name].Probe(context.Background(), []string{v.object}); err != nil {
+			return fmt.Errorf("probe %s: %w", v.name, err)
 		}
-		systems = append(systems, &flows.System{Name: name, Conn: conns[name], Info: w.infos[name], Pacer: gates[name].limiter, SweepEvery: sweepEvery})
+		s := &flows.System{Name: v.name, Conn: conns[v.name], Info: w.infos[v.name], SweepEvery: sweepEvery}
+		if g := gates[v.name]; g != nil {
+			s.Pacer = g.limiter
+		}
+		systems = append(systems, s)
+		v.calls = len(v.truth.Calls())
 	}
-	w.vendors[crm].calls, w.vendors[erp].calls = len(w.vendors[crm].truth.Calls()), len(w.vendors[erp].truth.Calls())
 	r.engine, err = flows.New(flows.Options{
 		Store: w.store, Keyring: w.keyring, Systems: systems, Links: []*flows.Link{w.link},
 		Owner: fmt.Sprintf("r%d.%d", r.n, r.life), Lease: leaseTime, Now: w.now, Rand: w.s.rng.Float64,
@@ -55,8 +59,8 @@ func (r *replica) boot() error {
 		return err
 	}
 	life := r.life
-	for _, name := range []string{crm, erp} {
-		w.s.after(w.s.between(0, 2*time.Second), func() { r.sweepLoop(life, name) })
+	for _, v := range w.systems {
+		w.s.after(w.s.between(0, 2*time.Second), func() { r.sweepLoop(life, v.name) })
 	}
 	return nil
 }
@@ -177,7 +181,7 @@ func (r *replica) sweep(system string) {
 	}
 	r.sweeps[system] = true
 	r.spawn(fmt.Sprintf("r%d.%d/sweep-%s", r.n, r.life, system), func(*task) {
-		if err := r.engine.Sweep(context.Background(), system, objectOf[system]); err != nil {
+		if err := r.engine.Sweep(context.Background(), system, r.w.vendors[system].object); err != nil {
 			r.w.s.note("%s sweep: %v", r.w.s.current.name, err)
 		}
 		delete(r.sweeps, system)

@@ -176,6 +176,7 @@ func (x *steps) LeaseCursor(ctx context.Context, system, object, kind, owner str
 func (x *steps) CommitSweep(ctx context.Context, page store.SweepPage, ttl time.Duration) (n int, err error) {
 	err = x.step("commit_sweep", page, func() (err error) {
 		n, err = x.Database.CommitSweep(ctx, page, ttl)
+		x.w.stats.Hints += n
 		x.w.wakeAll(0)
 		return err
 	})

@@ -23,6 +23,8 @@ type Options struct {
 	Only map[string]bool
 	// Tight gives every system a budget of few calls a second.
 	Tight bool
+	// Plain leaves the two real vendors, whoever the seed would have had instead.
+	Plain bool
 	// Verbose puts bodies and arguments into the trace.
 	Verbose bool
 }
@@ -53,6 +55,12 @@ type swarm struct {
 	chatty    bool
 	trustMark bool
 	slow      time.Duration // longest ordinary answer
+
+	systems  []string           // who is there, sorted
+	personas map[string]persona // of those that are made up
+	clones   float64            // chance that people copy a record rather than edit it
+	archives float64            // chance that they archive it
+	invalid  float64            // chance that they write what another side refuses
 
 	forget      bool    // the database is replaced once
 	forgetAll   bool    // by an empty one

@@ -12,18 +12,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"time"
-
-	"syncd/simulator"
 )
-
-// vendor is a pretend vendor as the wire sees it.
-type vendor struct {
-	name    string
-	handler http.Handler
-	truth   *simulator.Truth
-	calls   int // of truth, seen so far
-	changes int // of truth, seen so far
-}
 
 // wire is the http.RoundTripper of one replica to one vendor. A request that
 // was sent lives on its own: it lands whether or not its sender still lives.

@@ -3,34 +3,26 @@ package lab
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"syncd/connectors"
-	"syncd/connectors/hubspot"
-	"syncd/connectors/odoo"
-	cwire "syncd/connectors/wire"
 	"syncd/flows"
 	"syncd/mapping"
-	"syncd/simulator/hubspotsim"
-	"syncd/simulator/odoosim"
 	"syncd/store"
 )
 
 // Names of the world.
 const (
-	crm, erp         = "crm", "erp"
-	contacts         = "contacts"
-	partners         = "res.partner"
-	installKey       = "the lab's own install key"
-	clientSecret     = "lab-client-secret"
-	crmHook, erpHook = "https://lab.invalid/webhooks/crm/x", "https://lab.invalid/webhooks/erp/x"
-	leaseTime        = time.Minute
-	sweepEvery       = 10 * time.Minute
+	crm, erp     = "crm", "erp"
+	contacts     = "contacts"
+	partners     = "res.partner"
+	installKey   = "the lab's own install key"
+	clientSecret = "lab-client-secret"
+	crmToken     = "pat-sim"
+	leaseTime    = time.Minute
+	sweepEvery   = 10 * time.Minute
 )
-
-var objectOf = map[string]string{crm: contacts, erp: partners}
 
 // world is one seed's run.
 type world struct {
@@ -39,17 +31,16 @@ type world struct {
 	d    swarm
 	seed uint64
 
-	crm     *hubspotsim.Sim
-	erp     *odoosim.Sim
+	systems []*vendor // sorted by name
 	vendors map[string]*vendor
 	db      Database
 	backup  []byte // a copy of the database, for amnesia
 	forgot  bool   // the database was replaced
+	frozen  bool   // a row of three sides is frozen: it thaws after an hour, and then it is written
 	store   *steps
 	link    *flows.Link
 	keyring *mapping.Keyring
 	infos   map[string]connectors.System
-	hooks   map[string]*hook
 
 	budgets map[string]budget
 	gates   []*gate    // of every life
@@ -70,6 +61,9 @@ type world struct {
 	reads   map[recordKey]time.Time // last read of ours that was answered
 	edits   map[fieldKey]*lastEdit  // newest edit by a person of a field of a record
 	acked   map[recordKey]time.Time // oldest acknowledged event that no read followed
+	binned  map[recordKey]bool      // archived by people
+	joined  map[recordKey]recordKey // records by hand that were found to be one person's
+	births  map[recordKey]int       // records of ours per system and root
 	cleared map[string]bool
 	epochs  map[string]int64
 
@@ -87,11 +81,13 @@ var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 func newWorld(seed uint64, o Options) (*world, error) {
 	w := &world{
 		s: newSched(seed, start), o: o, seed: seed, vendors: map[string]*vendor{}, infos: map[string]connectors.System{},
-		hooks: map[string]*hook{}, owner: map[recordKey]*person{}, origin: map[recordKey]recordKey{},
+		owner: map[recordKey]*person{}, origin: map[recordKey]recordKey{},
 		reads: map[recordKey]time.Time{}, edits: map[fieldKey]*lastEdit{}, acked: map[recordKey]time.Time{},
+		binned: map[recordKey]bool{}, joined: map[recordKey]recordKey{}, births: map[recordKey]int{},
 		cleared: map[string]bool{}, epochs: map[string]int64{}, woken: map[int64]bool{}, unread: map[string]map[string]bool{}, stale: map[string]map[string]bool{},
 	}
 	w.d = draw(w.s.rng, o)
+	w.d.cast(seed, o)
 	w.budgets, w.travel = drawBudgets(seed, o.Tight, crm, erp), rand.New(rand.NewPCG(seed, 0x74726176656c))
 	var err error
 	if w.keyring, err = mapping.NewKeyring(installKey); err != nil {
@@ -126,7 +122,9 @@ func (w *world) close() {
 	}
 	w.s.close()
 	_ = w.db.Close() // a test device: its data goes next
-	w.crm.Close()
+	for _, v := range w.systems {
+		v.close()
+	}
 	if w.o.Open == nil {
 		w.removeFiles()
 	}
@@ -134,52 +132,17 @@ func (w *world) close() {
 
 func (w *world) now() time.Time { return w.s.now }
 
-func (w *world) buildVendors() {
-	limits := -1
-	if w.d.crmLimits {
-		limits = 0
-	}
-	version := "2026-09"
-	if w.d.crmV3 {
-		version = "v3"
-	}
-	w.crm = hubspotsim.New(hubspotsim.Options{
-		Now: w.now, Seed: w.seed, ClientSecret: clientSecret, APIVersion: version,
-		PerTenSeconds: limits, SearchPerSecond: limits, SearchLag: w.d.crmLag, WebhookURL: crmHook, Deliver: w.announced(crm),
-	})
-	w.erp = odoosim.New(odoosim.Options{
-		Now: w.now, Seed: w.seed, Major: w.d.odooMajor, WebhookURL: erpHook, IgnoreBot: w.d.ignoreBot, TriggerAll: w.d.chatty, Deliver: w.announced(erp),
-	})
-	w.vendors[crm] = &vendor{name: crm, handler: w.crm.Handler(), truth: w.crm.Truth()}
-	w.vendors[erp] = &vendor{name: erp, handler: w.erp.Handler(), truth: w.erp.Truth()}
-}
-
 // connect makes the connectors of one replica.
 func (w *world) connect(gates map[string]*gate) (map[string]connectors.Connector, error) {
-	version := hubspot.Version2026
-	if w.d.crmV3 {
-		version = hubspot.VersionV3
+	out := map[string]connectors.Connector{}
+	for _, v := range w.systems {
+		c, err := v.connect(gates[v.name])
+		if err != nil {
+			return nil, err
+		}
+		out[v.name] = c
 	}
-	h, err := hubspot.New(hubspot.Config{
-		System: crm, BaseURL: "https://crm.invalid", APIVersion: version, Token: func() string { return "pat-sim" },
-		AppID: "54321", Secrets: []string{clientSecret}, Objects: []string{contacts}, Now: w.now,
-	}, cwire.NewClient(gates[crm]))
-	if err != nil {
-		return nil, err
-	}
-	o, err := odoo.New(odoo.Config{
-		System: erp, URL: "https://erp.invalid", Database: odoosim.DefaultDatabase, Login: odoosim.DefaultLogin,
-		APIKey: func() string { return odoosim.DefaultAPIKey }, Now: w.now, Rand: w.s.rng.Float64,
-		Pause: func(_ context.Context, d time.Duration) {
-			if t := w.s.current; t != nil {
-				t.sleep(d)
-			}
-		},
-	}, cwire.NewClient(gates[erp]))
-	if err != nil {
-		return nil, err
-	}
-	return map[string]connectors.Connector{crm: h, erp: o}, nil
+	return out, nil
 }
 
 // prepare does what the daemon does at start: custom fields, probe, register.
@@ -189,30 +152,27 @@ func (w *world) prepare() error {
 	if err != nil {
 		return err
 	}
-	custom := map[string][]connectors.CustomField{
-		crm: {{Object: contacts, Name: "syncd_ref", Label: "syncd reference", Unique: !w.d.crmSearch}, {Object: contacts, Name: "erp_id", Label: "Record id in erp"}},
-		erp: {{Object: partners, Name: "x_syncd_ref", Label: "syncd reference", Unique: true}, {Object: partners, Name: "x_crm_id", Label: "Record id in crm"}},
-	}
-	for _, name := range []string{crm, erp} {
-		if _, err := conns[name].Probe(ctx, []string{objectOf[name]}); err != nil {
+	for _, v := range w.systems {
+		name, object := v.name, []string{v.object}
+		if _, err := conns[name].Probe(ctx, object); err != nil {
 			return fmt.Errorf("probe %s: %w", name, err)
 		}
-		if err := conns[name].Setup(ctx, custom[name]); err != nil {
+		if err := conns[name].Setup(ctx, w.custom(v)); err != nil {
 			return fmt.Errorf("set up %s: %w", name, err)
 		}
-		info, err := conns[name].Probe(ctx, []string{objectOf[name]})
+		info, err := conns[name].Probe(ctx, object)
 		if err != nil {
 			return fmt.Errorf("probe %s again: %w", name, err)
 		}
-		o := info.Objects[objectOf[name]]
+		o := info.Objects[v.object]
 		o.ReadBatch, o.WriteBatch = min(o.ReadBatch, w.d.readBatch), min(o.WriteBatch, w.d.writeBatch)
-		info.Objects[objectOf[name]] = o
+		info.Objects[v.object] = o
 		w.infos[name] = info
 	}
 	if err := w.register(); err != nil {
 		return err
 	}
-	if w.link, err = customers(w.infos); err != nil {
+	if w.link, err = w.customers(); err != nil {
 		return err
 	}
 	return w.openHooks()
@@ -220,45 +180,13 @@ func (w *world) prepare() error {
 
 // register notes the systems in the store, as the daemon does at start.
 func (w *world) register() error {
-	for _, name := range []string{crm, erp} {
-		o := w.infos[name].Objects[objectOf[name]]
-		row := store.SystemRow{System: name, Kind: name, Tenant: w.infos[name].Tenant, Objects: []store.ObjectRow{{
-			Object: objectOf[name], CreateClass: string(o.CreateClass), Settle: o.Settle, IndexLag: o.IndexLag}}}
+	for _, v := range w.systems {
+		o := w.infos[v.name].Objects[v.object]
+		row := store.SystemRow{System: v.name, Kind: v.name, Tenant: w.infos[v.name].Tenant, Objects: []store.ObjectRow{{
+			Object: v.object, CreateClass: string(o.CreateClass), Settle: o.Settle, IndexLag: o.IndexLag}}}
 		if err := w.db.Register(context.Background(), []store.SystemRow{row}); err != nil {
-			return fmt.Errorf("register %s: %w", name, err)
+			return fmt.Errorf("register %s: %w", v.name, err)
 		}
-	}
-	return nil
-}
-
-// logger keeps an eye on what flows report as a bug of their own.
-func (w *world) logger() *slog.Logger { return slog.New(&watcher{w: w}) }
-
-type watcher struct{ w *world }
-
-func (h *watcher) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
-func (h *watcher) WithAttrs([]slog.Attr) slog.Handler           { return h }
-func (h *watcher) WithGroup(string) slog.Handler                { return h }
-
-// Handle notes what was logged; panics are violations.
-func (h *watcher) Handle(_ context.Context, r slog.Record) error {
-	line := r.Message
-	r.Attrs(func(a slog.Attr) bool {
-		switch a.Key {
-		case "event", "record", "reason", "outcome", "wrote", "fields", "error", "panic":
-			line += fmt.Sprintf(" %s=%.300v", a.Key, a.Value)
-		case "stack":
-			h.w.s.note("   %s", a.Value)
-		}
-		return true
-	})
-	name := "main"
-	if t := h.w.s.current; t != nil {
-		name = t.name
-	}
-	h.w.s.note("%s log %s", name, line)
-	if r.Message == "panic in a batch" || r.Message == "panic while deciding" {
-		h.w.violate("panic", "", "%s", line)
 	}
 	return nil
 }
