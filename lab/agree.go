@@ -35,7 +35,7 @@ func (w *world) compare(e *evidence, id string) {
 		w.violate("store", "", "identity %s: %v", id, err)
 		return
 	}
-	var sides []recordKey
+	var sides, gone []recordKey
 	shown := map[recordKey]map[string]string{}
 	excused := false
 	for _, system := range slices.Sorted(maps.Keys(e.groups[id])) {
@@ -43,12 +43,15 @@ func (w *world) compare(e *evidence, id string) {
 		excused = excused || e.excuses(w, k)
 		values := w.values(k)
 		if values == nil {
-			if !w.binned[k] {
-				w.violate("I4", k.id, "%v is gone", k)
-			}
+			gone = append(gone, k)
 			continue
 		}
 		sides, shown[k] = append(sides, k), w.canonical(system, values)
+	}
+	for _, k := range gone {
+		if !excused && !w.binned[k] { // nobody archived or merged it, or it is not parked
+			w.violate("I4", k.id, "%v is gone", k)
+		}
 	}
 	states := map[string]map[string]string{} // system → row → state
 	for _, m := range identity.Members {

@@ -89,11 +89,16 @@ func (w *world) bear(p *person, system string) {
 	if w.keyless(p) {
 		delete(values, "email")
 	}
+	w.bearAs(p, system, values)
+}
+
+// bearAs creates a person's record with these values; "" if the vendor refuses.
+func (w *world) bearAs(p *person, system string, values map[string]string) string {
 	id, err := w.create(system, values)
 	if err != nil {
 		// The record may be there by now: ours, made for the other side's.
 		w.s.note("person %d cannot be made in %s: %v", p.n, system, err)
-		return
+		return ""
 	}
 	key := recordKey{system, id}
 	w.owner[key] = p
@@ -104,6 +109,7 @@ func (w *world) bear(p *person, system string) {
 		p.add(row, &node{value: v, first: true, system: system, at: w.s.now})
 		w.edits[fieldKey{key, row}] = &lastEdit{at: w.s.now, value: v}
 	}
+	return id
 }
 
 // keyless: where class search forgets, a business key would bring the record
@@ -229,12 +235,10 @@ func (w *world) change(key recordKey, row string, i int, who string) {
 	if current == nil {
 		return
 	}
-	saw := w.form(row, w.canonical(key.system, current)[row])
 	value := map[string]string{
 		"full_name": fmt.Sprintf("Jan E%d%s", i, who), "email": fmt.Sprintf("p%de%d%s@example.com", p.n, i, who),
 		"phone": fmt.Sprintf("+420602%05d%d", i, who[0]-'a'), "jobtitle": fmt.Sprintf("%sJE%d%s", canary, i, who), address: fmt.Sprintf("CE%d%s", i, who),
 	}[row]
-	rows := map[string]string{row: value}
 	once := fmt.Sprintf("%d %s", p.n, row)
 	if row != "full_name" && row != "email" && !w.cleared[once] && w.s.chance(w.d.clears) {
 		w.cleared[once] = true
@@ -246,24 +250,37 @@ func (w *world) change(key recordKey, row string, i int, who string) {
 			w.s.after(w.s.between(0, 30*time.Minute), func() { w.change(key, row, i, who+"x") })
 		}
 	}
-	if rows[row] = value; row == address {
-		rows, value = moves(rows, w.canonical(key.system, current)[row], i+int(who[0]))
+	rows := map[string]string{row: value}
+	if row == address {
+		rows = moves(rows, w.canonical(key.system, current)[row], i+int(who[0]))
 	}
-	if err := w.write(key, rows); err != nil {
-		w.s.note("edit of %s %s %s fails: %v", key.system, key.id, row, err)
-		return
-	}
-	w.stats.Edits++
-	w.stats.Targets += len(w.systems) - 1
-	w.s.note("person %d: %s %s %s: %q -> %q", p.n, key.system, key.id, row, saw, value)
-	value = w.form(row, value)
-	p.add(row, &node{value: value, saw: saw, system: key.system, at: w.s.now})
-	w.edits[fieldKey{key, row}] = &lastEdit{at: w.s.now, value: value}
+	w.put(key, rows)
 }
 
-// moves makes an edit of the address one of the city, of the zip, or of both,
-// and gives what the whole becomes. It draws nothing.
-func moves(rows map[string]string, saw string, n int) (parts map[string]string, whole string) {
+// put changes rows of a record by hand, all at once; parts of the group are one.
+func (w *world) put(key recordKey, rows map[string]string) {
+	p, saw := w.owner[key], w.canonical(key.system, w.values(key))
+	if err := w.write(key, rows); err != nil {
+		w.s.note("edit of %s %s %v fails: %v", key.system, key.id, slices.Sorted(maps.Keys(rows)), err)
+		return
+	}
+	kept := w.canonical(key.system, w.values(key)) // as the vendor keeps what was typed
+	for _, r := range linkRows {
+		if _, edited := rows[r.name]; !edited && !(r.name == address && rows["zip"] != "") {
+			continue
+		}
+		w.stats.Edits++
+		w.stats.Targets += len(w.systems) - 1
+		w.s.note("person %d: %s %s %s: %q -> %q", p.n, key.system, key.id, r.name, saw[r.name], kept[r.name])
+		value := w.form(r.name, kept[r.name])
+		p.add(r.name, &node{value: value, saw: w.form(r.name, saw[r.name]), system: key.system, at: w.s.now})
+		w.edits[fieldKey{key, r.name}] = &lastEdit{at: w.s.now, value: value}
+	}
+}
+
+// moves makes an edit of the address one of the city, of the zip, or of both.
+// It draws nothing.
+func moves(rows map[string]string, saw string, n int) map[string]string {
 	city, zip, _ := strings.Cut(saw, "|")
 	value := rows[address]
 	switch {
@@ -274,7 +291,7 @@ func moves(rows map[string]string, saw string, n int) (parts map[string]string, 
 	default:
 		zip = strings.Replace(value, "C", "Z", 1)
 	}
-	return map[string]string{address: city, "zip": zip}, city + "|" + zip
+	return map[string]string{address: city, "zip": zip}
 }
 
 // refusedElsewhere says that some other system refuses values of a row.

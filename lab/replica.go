@@ -230,9 +230,17 @@ func (w *world) giveWay(t *task) {
 	switch {
 	case w.hit(stepCrash):
 		w.s.after(0, t.replica.crash)
+	case w.hit(amnesia):
+		w.s.after(0, func() { w.swap("put back", w.putBack) })
+	case w.hit(amnesiaAll):
+		w.d.forgetAll = true
+		w.s.after(0, func() { w.swap("empty", w.putBack) })
 	case w.hit(stepPause):
 		d = time.Second + time.Duration(w.s.rng.ExpFloat64()*float64(time.Minute))
 		d = min(d, 10*time.Minute)
+		if w.inject != nil {
+			d = w.inject.pause
+		}
 		w.stats.Pauses++
 		t.paused = true
 		w.s.note("%s pauses for %v", t.name, d)
@@ -242,6 +250,9 @@ func (w *world) giveWay(t *task) {
 
 // hit draws a fault.
 func (w *world) hit(name string) bool {
+	if w.inject != nil {
+		return w.inject.hit(w, name)
+	}
 	if !w.faulty || w.d.rate[name] == 0 {
 		return false
 	}

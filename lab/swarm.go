@@ -27,6 +27,8 @@ type Options struct {
 	Plain bool
 	// Verbose puts bodies and arguments into the trace.
 	Verbose bool
+
+	fixed *swarm // of a scene: nothing is drawn
 }
 
 // swarm is what one seed draws: which faults are on and how often they come.
@@ -89,7 +91,8 @@ const (
 	storeBefore = "store_before" // an error, nothing done
 	storeAfter  = "store_after"  // an error, done all the same
 	stateFile   = "state_file"   // without it, a database that forgot is known by the records' tokens only
-	amnesia     = "amnesia"      // the database is replaced by an older copy, or by an empty one
+	amnesia     = "amnesia"      // the database is replaced by an older copy; of a seed, or by an empty one
+	amnesiaAll  = "amnesia_all"  // scenes only: by an empty one
 )
 
 // rates are how often a fault comes when a seed has it on, at the most.

@@ -47,7 +47,7 @@ func (x *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x.w.giveWay(t)
 	x.gate.dial(t)
-	if x.w.hit(callUnsent) {
+	if x.w.hit(callUnsent) || x.w.inject.gone(x.v.name) {
 		x.w.s.note("%s call %s %s: not sent", t.name, x.v.name, req.URL.Path)
 		return nil, errDial
 	}

@@ -67,6 +67,7 @@ type world struct {
 	cleared map[string]bool
 	epochs  map[string]int64
 
+	inject     *injector // not nil: it decides what goes wrong, and nothing is drawn
 	stats      Stats
 	unread     map[string]map[string]bool // person and row → edits overwritten unread
 	stale      map[string]map[string]bool // person and row → values of late writes
@@ -86,8 +87,12 @@ func newWorld(seed uint64, o Options) (*world, error) {
 		binned: map[recordKey]bool{}, joined: map[recordKey]recordKey{}, births: map[recordKey]int{},
 		cleared: map[string]bool{}, epochs: map[string]int64{}, woken: map[int64]bool{}, unread: map[string]map[string]bool{}, stale: map[string]map[string]bool{},
 	}
-	w.d = draw(w.s.rng, o)
-	w.d.cast(seed, o)
+	if o.fixed != nil {
+		w.d = *o.fixed
+	} else {
+		w.d = draw(w.s.rng, o)
+		w.d.cast(seed, o)
+	}
 	w.budgets, w.travel = drawBudgets(seed, o.Tight, crm, erp), rand.New(rand.NewPCG(seed, 0x74726176656c))
 	var err error
 	if w.keyring, err = mapping.NewKeyring(installKey); err != nil {
@@ -154,9 +159,6 @@ func (w *world) prepare() error {
 	}
 	for _, v := range w.systems {
 		name, object := v.name, []string{v.object}
-		if _, err := conns[name].Probe(ctx, object); err != nil {
-			return fmt.Errorf("probe %s: %w", name, err)
-		}
 		if err := conns[name].Setup(ctx, w.custom(v)); err != nil {
 			return fmt.Errorf("set up %s: %w", name, err)
 		}
