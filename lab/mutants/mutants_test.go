@@ -201,6 +201,7 @@ func TestOnlyAFailingTestCatches(t *testing.T) {
 		{"a test", "--- FAIL: TestA (0.00s)\n    a_test.go:1: no\nFAIL\n", "TestA", false, false},
 		{"a subtest", "--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/B (0.00s)\n        --- FAIL: TestA/B/c (0.00s)\n--- FAIL: TestZ (0.00s)\n", "TestA/B/c", false, false},
 		{"a panic", "--- FAIL: TestA (0.00s)\npanic: runtime error\n", "TestA", false, false},
+		{"a panic elsewhere", "panic: nil\n\ngoroutine 9:\nsyncd/x.(*y).z()\ncreated by syncd/x_test.TestA.func1 in goroutine 1\nFAIL\tsyncd/x 1s\n", "TestA, which panics,", false, false},
 		{"a hang", "panic: test timed out after 1s\n\trunning tests:\n\t\tTestA (1s)\n\ngoroutine 1", "TestA", true, false},
 		{"a build", "# syncd/x\nx.go:1:1: undefined: y\nFAIL\tsyncd/x [build failed]\n", "", false, true},
 		{"nothing in particular", "signal: killed\nFAIL\tsyncd/x 3s\n", "", false, true},

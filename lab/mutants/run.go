@@ -105,6 +105,7 @@ func idle(out, test string) error {
 var (
 	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 	hungTest   = regexp.MustCompile(`panic: test timed out after .*\n(?:\s*running tests:\n\s*(\S+))?`)
+	panicked   = regexp.MustCompile(`(?s)^(?:.*\n)?panic: .*?\.(Test\w+)[.(]`)
 	endless    = regexp.MustCompile(`(?m)^\*\*\* Test killed`)
 )
 
@@ -122,6 +123,10 @@ func caught(out string) (by string, hung bool, err error) {
 	}
 	names := failedTest.FindAllStringSubmatch(out, -1)
 	if len(names) == 0 {
+		// A panic in a goroutine of a test ends the process before the test can fail.
+		if m := panicked.FindStringSubmatch(out); m != nil {
+			return m[1] + ", which panics,", false, nil
+		}
 		return "", false, fmt.Errorf("go test failed and named no test:\n%s", head(out))
 	}
 	first := names[0][1]

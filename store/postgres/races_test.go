@@ -137,3 +137,24 @@ func TestClaimFindsDueRowsByTheIndex(t *testing.T) {
 		t.Errorf("%d conditions on the time are conditions of the index, want both:\n%s", n, plan)
 	}
 }
+
+// A claim that waits for one of its keys holds none that comes after it: keys
+// are taken in their order, whatever order they came in (3.7).
+func TestClaimThatWaitsForAKeyHoldsNoLaterOne(t *testing.T) {
+	s := registered(t, 2)
+	const take = `INSERT INTO match_key (link, kind, value, identity_id, system) VALUES ($1, 'email', $2, $3, $4)`
+	first := begun(t, s, take, link, "a", identityID(0), crm)
+	done := make(chan error)
+	go func() {
+		_, err := s.ClaimIdentities(ctx, "w", long, []store.NewIdentity{newIdentity(7, store.Key{Kind: "email", Value: "b"}, store.Key{Kind: "email", Value: "a"})})
+		done <- err
+	}()
+	waiting(t, s, 1)
+	other := begun(t, s, `SET LOCAL lock_timeout='1s'`)
+	if _, err := other.Exec(ctx, take, link, "b", identityID(1), crm); err != nil {
+		t.Errorf("the later key is held: %v", err)
+	}
+	ok(t, other.Rollback(ctx))
+	ok(t, first.Rollback(ctx))
+	ok(t, <-done)
+}
