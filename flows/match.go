@@ -343,8 +343,15 @@ func (b *batch) judge(ctx context.Context, a ask, candidates []connectors.Record
 	return false
 }
 
-// askPerson parks a unit with a question and its candidates.
+// askPerson parks a unit with a question and its candidates. Its sides that wait
+// for a record wait for the person too: a candidate that is announced itself must
+// not settle the question by coming first.
 func (b *batch) askPerson(u *unit, reason, words string, candidates []connectors.Record) {
+	for _, m := range u.members {
+		if m.side.Presence == plan.Creating && m.stored.SentAt.IsZero() {
+			m.parked = true
+		}
+	}
 	detail, err := json.Marshal(map[string]any{"candidates": idsOf(candidates)})
 	if err != nil {
 		detail = nil

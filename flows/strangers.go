@@ -94,6 +94,9 @@ func (b *batch) meet(r *row) *stranger {
 // keysOf gives the business keys of canonical values, one per complete match
 // set, hashed with the install key.
 func (b *batch) keysOf(l *Link, canonical map[string]string) []store.Key {
+	if l.OnMatch == MatchOff {
+		return nil // nobody meets by them
+	}
 	var out []store.Key
 	for _, set := range l.Match {
 		parts := make([]string, 0, len(set))
@@ -288,7 +291,7 @@ func (b *batch) claim(ctx context.Context, all []*stranger) {
 func (b *batch) newIdentity(s *stranger) store.NewIdentity {
 	rec := &s.row.sight.Record
 	n := store.NewIdentity{
-		ID: s.id, Link: s.link.Name, CreatedBy: s.row.work.Cause, Keys: s.keys,
+		ID: s.id, Link: s.link.Name, CreatedBy: s.row.work.Cause, Keys: s.keys, Ask: s.link.OnMatch == MatchPropose,
 		Source: store.NewMember{System: b.place.system, Object: b.place.object, RecordID: rec.ID, Token: s.token, Birth: birthText(rec.Born)},
 	}
 	for _, m := range s.link.Members {

@@ -20,7 +20,8 @@ const (
 
 // waitFor ends a stranger whose business key belongs to an identity of which the
 // create here is not bound: the stranger may be its record. While the create is
-// under way it comes back. Once that is a person's business (class blind), the
+// under way it comes back. Once that is a person's business (a create without an
+// answer in class blind, several candidates, a link that only proposes), the
 // stranger waits for the person too.
 func (b *batch) waitFor(ctx context.Context, s *stranger, identityID string) {
 	age := max(0, b.Now().Sub(s.row.work.FirstHint))
@@ -38,15 +39,19 @@ func (b *batch) waitFor(ctx context.Context, s *stranger, identityID string) {
 	for _, i := range leased {
 		b.release(store.LeaseRef{ID: i.ID, Epoch: i.Epoch})
 		at := slices.IndexFunc(i.Members, func(m store.Member) bool { return m.System == b.place.system })
-		if at < 0 || i.Members[at].State.Open() || i.Members[at].SentAt.IsZero() {
-			continue
+		if at >= 0 && (i.Members[at].State.Open() || i.Members[at].State.Bound()) {
+			continue // it will be bound or parked, or is bound since
+		}
+		reason, words := "asked", "this record may belong to one that waits for a person's decision; see identity "+i.ID
+		if at >= 0 && !i.Members[at].SentAt.IsZero() {
+			reason = "uncertain_create"
+			words = "a create in " + b.place.system + " got no answer, and this record may be what it made: check by hand"
 		}
 		detail, err := json.Marshal(map[string]any{"identity": i.ID})
 		if err != nil {
 			detail = nil
 		}
-		b.end(s.row, "uncertain_create", store.Finish{Disposition: store.Parked, Reason: "uncertain_create", Detail: detail,
-			Error: "a create in " + b.place.system + " got no answer, and this record may be what it made: check by hand"})
+		b.end(s.row, reason, store.Finish{Disposition: store.Parked, Reason: reason, Detail: detail, Error: words})
 		return
 	}
 	b.end(s.row, "create_under_way", again)

@@ -27,6 +27,9 @@ type NewIdentity struct {
 	Source              NewMember   // becomes active
 	Targets             []NewMember // become creating
 	Keys                []Key
+	// Ask says that a match is a person's to confirm: where another identity holds
+	// a key, the claim waits and never joins.
+	Ask bool
 }
 
 // Verdict is what became of a claim.

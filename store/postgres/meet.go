@@ -27,7 +27,7 @@ FOR NO KEY UPDATE SKIP LOCKED`
 	sqlJoinBind = `UPDATE member m SET record_id=$4, state='active', birth=COALESCE($5, m.birth), last_seen=clock_timestamp(),
   base=NULL, intent=NULL
 WHERE m.identity_id=$1::text::uuid AND m.system=$2 AND m.object=$3 AND m.record_id IS NULL AND m.sent_at IS NULL
-  AND m.state IN ('creating','parked')
+  AND m.state='creating'
   AND NOT EXISTS (SELECT 1 FROM member o WHERE o.system=m.system AND o.object=m.object AND o.record_id=$4
                   AND o.state IN ('active','quarantined'))`
 
@@ -93,11 +93,13 @@ func (c *claiming) meet(ctx context.Context, n int, key linkKey, met string) (en
 		return false, err
 	case identity == mapping.IdentityQuarantined: // in doubt: neither joined nor created beside it
 		return true, c.takeBack(ctx, n, wait)
+	case c.claims[n].Ask:
+		return true, c.takeBack(ctx, n, wait)
 	case member == "":
 		return true, c.join(ctx, n, met, sqlJoinMember, c.claims[n].CreatedBy)
 	case member == mapping.MemberGone, member == mapping.MemberMerged:
 		return true, c.joinLocked(ctx, n, met, sqlJoinReturn)
-	case !sent && member != mapping.MemberUncertain:
+	case !sent && member == mapping.MemberCreating:
 		return true, c.joinLocked(ctx, n, met, sqlJoinBind)
 	}
 	return true, c.takeBack(ctx, n, wait)

@@ -119,6 +119,9 @@ func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 			continue
 		case shared:
 			r.Shared = append(r.Shared, k)
+		case c.Ask && (!bound || member == mapping.MemberGone || member == mapping.MemberMerged):
+			r.Verdict, r.IdentityID = store.VerdictWait, other
+			return r, nil
 		case !theirs.Valid: // it has no record here: ours is the one
 			_, err = t.exec(sqlJoin, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now, c.CreatedBy)
 			r.Verdict, r.IdentityID = store.VerdictJoined, other
@@ -127,13 +130,14 @@ func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 			_, err = t.exec(sqlJoinReturn, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now)
 			r.Verdict, r.IdentityID = store.VerdictJoined, other
 			return r, err
-		case !bound && !sent && member != mapping.MemberUncertain: // its create here never went out
+		case !bound && !sent && member == mapping.MemberCreating: // its create here never went out
 			_, err = t.exec(sqlJoinUnsent, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now)
 			r.Verdict, r.IdentityID = store.VerdictJoined, other
 			return r, err
 		case !bound:
-			// Our record may be its open create. A new identity beside it would
-			// be a second customer elsewhere: that record waits.
+			// Our record may be its open create, or one of those that a person was
+			// asked about. A new identity beside it would be a second customer
+			// elsewhere: that record waits.
 			r.Verdict, r.IdentityID = store.VerdictWait, other
 			return r, nil
 		default: // two records of one system

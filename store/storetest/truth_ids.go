@@ -58,13 +58,15 @@ func (t *truth) claim(c store.NewIdentity) (r store.ClaimResult) {
 		}
 		m := t.ids[h.id].members[src.System]
 		switch {
+		case c.Ask && (m == nil || m.record == "" || m.state == mapping.MemberGone || m.state == mapping.MemberMerged):
+			return store.ClaimResult{Verdict: store.VerdictWait, IdentityID: h.id, Shared: r.Shared}
 		case m == nil:
 			t.ids[h.id].members[src.System] = &part{record: src.RecordID, birth: src.Birth, token: tokenOf(t.ids[h.id]), state: mapping.MemberActive}
 			return store.ClaimResult{Verdict: store.VerdictJoined, IdentityID: h.id, Shared: r.Shared}
 		case m.state == mapping.MemberGone || m.state == mapping.MemberMerged: // made anew (3.8)
 			m.version = ""
 			fallthrough
-		case m.record == "" && !m.sent && m.state != mapping.MemberUncertain: // its create never went out
+		case m.record == "" && !m.sent && m.state == mapping.MemberCreating: // its create never went out
 			m.record, m.birth, m.state, m.base, m.intent = src.RecordID, src.Birth, mapping.MemberActive, "", ""
 			return store.ClaimResult{Verdict: store.VerdictJoined, IdentityID: h.id, Shared: r.Shared}
 		case m.record == "": // its create may be our record
@@ -126,8 +128,12 @@ func (t *truth) intendCreate(owner string, i store.CreateIntent) bool {
 		return false
 	}
 	m := p.members[i.System]
-	if m.sends != i.Sends || !m.state.Open() {
+	asked := m.state == mapping.MemberParked && !m.sent // and nothing was sent
+	if m.sends != i.Sends || !m.state.Open() && !asked {
 		return false
+	}
+	if asked {
+		m.state = mapping.MemberCreating
 	}
 	m.sends++
 	m.sent, m.intent, m.ledger = true, string(i.Intent), string(i.Sent)
