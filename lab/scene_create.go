@@ -177,12 +177,12 @@ func meetings() []scene {
 				})
 				g.born(1, crm)
 			},
-			expect: func(g *stage) { g.count(1, erp, 0); g.waits(1, crm, "ambiguous") },
+			expect: func(g *stage) { g.count(1, erp, 0); g.waits(1, crm, "ambiguous", "asked") },
 		}, {
 			name:   "one candidate is proposed",
 			change: propose,
 			play:   func(g *stage) { g.deaf(func() { g.born(1, erp) }); g.born(1, crm) },
-			expect: func(g *stage) { g.count(1, erp, 1); g.waits(1, crm, "proposed") },
+			expect: func(g *stage) { g.count(1, erp, 1); g.waits(1, crm, "proposed", "asked") },
 		}, {
 			name:   "create class blind",
 			change: func(g *stage) { g.class(erp, connectors.ClassBlind) },
