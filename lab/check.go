@@ -210,4 +210,11 @@ func (w *world) checkEffort() {
 	if w.stats.Writes > most {
 		w.violate("I7", "", "%d writes for %d edits and %d creations", w.stats.Writes, w.stats.Edits, w.stats.Creations)
 	}
+	// A look costs at most one read in each system. What asks for one: a hint, by
+	// webhook or sweep, a write whose answer shows no record, a birth, and whatever
+	// went wrong and is tried again.
+	looks := w.stats.Hints + w.stats.Writes + w.stats.Creations + w.stats.Faults + len(w.systems)*w.stats.Crashes
+	if w.stats.Reads > len(w.systems)*looks {
+		w.violate("I7", "", "%d reads for %d hints and %d writes", w.stats.Reads, w.stats.Hints, w.stats.Writes)
+	}
 }
