@@ -80,6 +80,11 @@ func (w *world) compare(e *evidence, id string) {
 // value of their own.
 func (w *world) compareRow(row, id string, sides []recordKey, shown map[recordKey]map[string]string, states map[string]map[string]string, excused bool) {
 	unequal, frozen := false, false
+	if w.clearedBeforeRead(row, sides, states) {
+		w.stats.Unconverged++
+		w.stats.Stated++
+		return
+	}
 	for _, k := range sides { // people on several sides took turns: the hop budget's honest end for all (F27)
 		frozen = frozen || (states[k.system][row] == plan.StateFrozen && (len(sides) > 2 || len(w.d.personas) > 0))
 	}
@@ -111,6 +116,17 @@ func (w *world) compareRow(row, id string, sides []recordKey, shown map[recordKe
 			w.final(k, row, w.form(row, value))
 		}
 	}
+}
+
+// clearedBeforeRead says that somebody emptied a row of a record that we had just
+// made, before it was read back. A vendor that drops the value of a create looks the
+// same, and to pass that on would empty the source: it counts as refused, on record.
+func (w *world) clearedBeforeRead(row string, sides []recordKey, states map[string]map[string]string) bool {
+	return slices.ContainsFunc(sides, func(k recordKey) bool {
+		e := w.edits[fieldKey{k, row}]
+		_, ours := w.origin[k]
+		return ours && states[k.system][row] == plan.StateRefused && e != nil && slices.Contains(strings.Split(e.value, "|"), "")
+	})
 }
 
 // unequal judges two sides that differ in a row: something must say so, and it
