@@ -33,14 +33,13 @@ WHERE m.identity_id=r.identity_id AND m.system=r.system AND m.state='active'
                   AND h.what IN ('all','writes'))
 RETURNING m.identity_id::text`
 
-	// A member that was parked before anything was sent waited for a person's word,
-	// and the world has moved on: it may be created now.
+	// A member that was parked waited for a person's word, and the world has moved on:
+	// whoever asks has made sure that it may be created now.
 	sqlIntendCreates = `UPDATE member m SET sent_at=clock_timestamp(), sends=m.sends+1, sent_epoch=r.epoch,
   intent=r.body::json, sent_vals=r.sent::json, state=CASE m.state WHEN 'parked' THEN 'creating' ELSE m.state END
 FROM unnest($1::text[]::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::int[])
   AS r(identity_id, system, link, body, sent, epoch, sends)
-WHERE m.identity_id=r.identity_id AND m.system=r.system AND m.sends=r.sends
-  AND (m.state IN ('creating','uncertain') OR m.state='parked' AND m.sent_at IS NULL)
+WHERE m.identity_id=r.identity_id AND m.system=r.system AND m.sends=r.sends AND m.state IN ('creating','uncertain','parked')
   AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.released_at IS NULL AND h.system=r.system AND h.link IN ('', r.link)
                   AND h.what IN ('all','writes','creates'))
 RETURNING m.identity_id::text`

@@ -48,11 +48,11 @@ func (s *Store) IntendUpdates(ctx context.Context, owner string, intents []store
 // sqlIntendCreate moves a send once: sends is what the caller read.
 // ?1 identity, ?2 epoch, ?3 owner, ?4 link, ?5 system, ?6 body, ?7 ledger, ?8 sends, ?9 now
 //
-// A member that was parked before anything was sent waited for a person's word,
-// and the world has moved on: it may be created now.
+// A member that was parked waited for a person's word, and the world has moved on:
+// whoever asks has made sure that it may be created now.
 const sqlIntendCreate = `UPDATE member SET sent_at=?9, sends=sends+1, sent_epoch=?2, intent=?6, sent_vals=?7,
   state=CASE state WHEN 'parked' THEN 'creating' ELSE state END
-WHERE identity_id=?1 AND system=?5 AND sends=?8 AND (state IN ('creating','uncertain') OR state='parked' AND sent_at IS NULL)
+WHERE identity_id=?1 AND system=?5 AND sends=?8 AND state IN ('creating','uncertain','parked')
   AND EXISTS (SELECT 1 FROM identity i WHERE i.identity_id=?1 AND i.epoch=?2 AND i.lease_owner=?3)
   AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.released_at IS NULL AND h.system=?5 AND h.link IN ('',?4)
                   AND h.what IN ('all','writes','creates'))`

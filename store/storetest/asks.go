@@ -10,7 +10,7 @@ var askLaws = []law{
 	{"SameKeyWaitsWhereAPersonWasAsked", sameKeyWaitsWhereAPersonWasAsked},
 	{"SameKeyOfALinkThatProposesWaits", sameKeyOfALinkThatProposesWaits},
 	{"CreateMayBeSentOnceTheQuestionIsGone", createMayBeSentOnceTheQuestionIsGone},
-	{"ParkedSendIsNotSentAgain", parkedSendIsNotSentAgain},
+	{"LateAnswerBindsAParkedCreate", lateAnswerBindsAParkedCreate},
 }
 
 // asked is an identity whose side in the erp waits for a person.
@@ -65,11 +65,11 @@ func createMayBeSentOnceTheQuestionIsGone(e *env) {
 }
 
 // Class blind: what went out without an answer may have made a record.
-func parkedSendIsNotSentAgain(e *env) {
+func lateAnswerBindsAParkedCreate(e *env) {
 	l := e.born(1)
 	e.equal("intended", e.intendCreate(l, 0), true)
 	e.parkMember(l)
+	e.equal("bound", e.bind(l.ID, "E9"), true)
 	l = e.again(l)
-	e.equal("intended again", e.intendCreate(l, 1), false)
-	e.equal("its late answer binds it", e.bind(l.ID, "E9"), true)
+	e.equal("intended once bound", e.intendCreate(l, 1), false)
 }

@@ -128,11 +128,10 @@ func (t *truth) intendCreate(owner string, i store.CreateIntent) bool {
 		return false
 	}
 	m := p.members[i.System]
-	asked := m.state == mapping.MemberParked && !m.sent // and nothing was sent
-	if m.sends != i.Sends || !m.state.Open() && !asked {
+	if m.sends != i.Sends || m.record != "" || !m.state.Open() && m.state != mapping.MemberParked {
 		return false
 	}
-	if asked {
+	if m.state == mapping.MemberParked {
 		m.state = mapping.MemberCreating
 	}
 	m.sends++
