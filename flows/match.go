@@ -45,7 +45,7 @@ func sortedPlaces[V any](m map[place]V) []place {
 func (b *batch) settleCreates(ctx context.Context) {
 	first := b.lookFirst(ctx)
 	uncertain := b.pendings(func(p pending) bool {
-		return first[p.unit.link.Name] || !p.member.stored.SentAt.IsZero() || p.member.stored.State == mapping.MemberUncertain || p.unit.lookToken
+		return first[p.unit.link.Name] || !p.member.stored.SentAt.IsZero() || p.member.stored.State == mapping.MemberUncertain || p.unit.lookToken || p.named() != ""
 	})
 	for _, at := range sortedPlaces(uncertain) {
 		b.settlePlace(ctx, at, uncertain[at])
@@ -88,7 +88,11 @@ func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
 		t := strings.ToLower(strings.TrimSpace(r.Values[obj.TokenField]))
 		byToken[t] = append(byToken[t], r)
 	}
+	b.adoptOrigins(ctx, at, slices.DeleteFunc(slices.Clone(ask), func(p pending) bool { return len(byToken[p.unit.token]) > 0 }))
 	for _, p := range ask {
+		if p.unit.ended != nil || p.member.stored.RecordID != "" {
+			continue
+		}
 		switch records := byToken[p.unit.token]; len(records) {
 		case 0:
 			p.member.resend = true

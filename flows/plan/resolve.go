@@ -60,6 +60,11 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		s.setBase(r, n)
 		s.clearState(r.Name)
 		settle(rules, r, e, s.System, sides)
+	case !e.Seen && !s.Intent.Create && n == e.O && s.Intent.Acked && s.Late[r.Name]:
+		// Taken, and then an older write of ours without an answer landed on top:
+		// it is written over, and refuses nothing (F32).
+		s.setBase(r, e.W)
+		settle(rules, r, e, s.System, sides)
 	case !e.Seen && !s.Intent.Create && n == e.O:
 		// Not applied. If the vendor said it was, it refuses the value: pushed
 		// again only when the value to push is another one (F29). If it did not,
