@@ -64,11 +64,12 @@ func (b *batch) intendCreates(ctx context.Context, at place, list []*send) []*se
 }
 
 // takeBack clears sends that definitely did not happen. A repeat proves nothing
-// about the send that it repeats, which stays in doubt.
-func (b *batch) takeBack(ctx context.Context, list []*send) {
+// about the send that it repeats, which stays in doubt. false: the store still has
+// them, and each counts as uncertain and is looked up: slower, safe.
+func (b *batch) takeBack(ctx context.Context, list []*send) bool {
 	list = slices.DeleteFunc(slices.Clone(list), func(s *send) bool { return s.repeat })
 	if len(list) == 0 {
-		return
+		return true
 	}
 	refs := make([]store.SendRef, len(list))
 	for i, s := range list {
@@ -76,9 +77,10 @@ func (b *batch) takeBack(ctx context.Context, list []*send) {
 		s.member.side.Intent = nil
 	}
 	if err := b.Store.TakeBack(ctx, refs); err != nil {
-		// Left standing, the send counts as uncertain and is looked up: slower, safe.
 		b.Logger.Warn("could not take sends back", "event", "create.take_back", "system", list[0].member.stored.System, "error", err)
+		return false
 	}
+	return true
 }
 
 // created takes in the results of one create call.
@@ -271,7 +273,10 @@ func (b *batch) judgeExisting(ctx context.Context, at place, s *send, rec connec
 		b.bindFound(ctx, s.pending, rec, "adopt", true)
 		return
 	}
-	b.takeBack(ctx, []*send{s})
+	if !b.takeBack(ctx, []*send{s}) { // a person is asked about what the store knows to be over
+		b.endUnit(s.unit, "store", store.Finish{Disposition: store.Again, After: time.Second, Blame: b.unblamed(s.unit.rows[0])})
+		return
+	}
 	holders, err := b.Store.Holders(ctx, at.system, at.object, []string{rec.ID})
 	switch {
 	case err != nil:
