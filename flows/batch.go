@@ -22,8 +22,9 @@ type batch struct {
 	started time.Time
 	rows    []*row
 	units   []*unit
-	extra   []store.LeaseRef // leases of identities that were met but not brought along
-	history []store.Entry    // about records that are no identity's
+	extra   []store.LeaseRef           // leases of identities that were met but not brought along
+	looked  map[string]*store.Identity // those of them that may be looked at again
+	history []store.Entry              // about records that are no identity's
 	beat    *heartbeat
 }
 
@@ -49,7 +50,7 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 		return 0, nil
 	}
 	failpoint.Hit("after_claim")
-	b := &batch{Engine: e, queue: q, place: p, started: began}
+	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}}
 	b.adopt(claimed)
 	b.beat = e.startHeartbeat(ratelimit.WithLane(ctx, laneOfCalls[q.Lane]), began, b)
 	for _, u := range b.units {

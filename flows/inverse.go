@@ -72,7 +72,7 @@ func (b *batch) pointers(all []*stranger) map[place]map[string][]*stranger {
 // adoptAnswer binds a stranger to the identity that it points to, if that has
 // sent a create here that it may be the answer to. false: it has not.
 func (b *batch) adoptAnswer(ctx context.Context, s *stranger, id string) bool {
-	leased, busy, err := b.Store.Lease(ctx, []string{id}, b.Owner, b.Lease)
+	leased, busy, err := b.lookAt(ctx, id)
 	switch {
 	case err != nil:
 		b.end(s.row, "store", b.storeTrouble(s.row, err))
@@ -82,7 +82,6 @@ func (b *batch) adoptAnswer(ctx context.Context, s *stranger, id string) bool {
 		return true
 	}
 	for _, i := range leased {
-		b.release(store.LeaseRef{ID: i.ID, Epoch: i.Epoch})
 		for _, m := range i.Members {
 			born := s.row.sight.Record.Born
 			if m.System == b.place.system && m.RecordID == "" && !m.SentAt.IsZero() && (born.IsZero() || born.After(m.SentAt.Add(-vendorClock))) {

@@ -20,6 +20,29 @@ func (b *batch) release(ref store.LeaseRef) {
 	b.beat.covers(ref)
 }
 
+// lookAt leases identities that strangers may belong to, until persist. One that
+// the batch has looked at before is leased by it already: asked for once more, the
+// store would call it busy, and the stranger would come back for ever.
+func (b *batch) lookAt(ctx context.Context, ids ...string) (leased []*store.Identity, busy []string, err error) {
+	var fresh []string
+	for _, id := range ids {
+		if i := b.looked[id]; i != nil {
+			leased = append(leased, i)
+		} else {
+			fresh = append(fresh, id)
+		}
+	}
+	if len(fresh) == 0 {
+		return leased, nil, nil
+	}
+	got, busy, err := b.Store.Lease(ctx, fresh, b.Owner, b.Lease)
+	for _, i := range got {
+		b.looked[i.ID] = i
+		b.release(store.LeaseRef{ID: i.ID, Epoch: i.Epoch})
+	}
+	return append(leased, got...), busy, err
+}
+
 // persist ends the batch in one transaction.
 func (b *batch) persist(ctx context.Context) error {
 	p := store.Persist{Owner: b.Owner, Release: b.extra, History: b.history}

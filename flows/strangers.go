@@ -152,7 +152,7 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 	if len(ids) == 0 {
 		return all
 	}
-	leased, busy, err := b.Store.Lease(ctx, dedupe(ids), b.Owner, b.Lease)
+	leased, busy, err := b.lookAt(ctx, dedupe(ids)...)
 	if err != nil {
 		return slices.DeleteFunc(all, func(s *stranger) bool {
 			if s.known {
@@ -164,7 +164,6 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 	met := map[string]*store.Identity{}
 	for _, i := range leased {
 		met[i.ID] = i
-		b.release(store.LeaseRef{ID: i.ID, Epoch: i.Epoch})
 	}
 	recovers := map[string]bool{} // by link
 	return slices.DeleteFunc(all, func(s *stranger) bool {
@@ -198,6 +197,7 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 func (b *batch) bindEcho(ctx context.Context, s *stranger, i *store.Identity) {
 	at := slices.IndexFunc(i.Members, func(m store.Member) bool { return m.System == b.place.system && m.Object == b.place.object })
 	if at >= 0 && i.Members[at].RecordID == "" {
+		delete(b.looked, i.ID) // it is another one now
 		_, err := b.Store.Bind(ctx, []store.Binding{{
 			IdentityID: i.ID, System: b.place.system, Object: b.place.object,
 			RecordID: s.row.work.RecordID, Birth: birthText(s.row.sight.Record.Born),

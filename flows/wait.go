@@ -31,13 +31,12 @@ func (b *batch) waitFor(ctx context.Context, s *stranger, identityID string) {
 		return
 	}
 	again.After += min(age/4, longestWait)
-	leased, _, err := b.Store.Lease(ctx, []string{identityID}, b.Owner, b.Lease)
+	leased, _, err := b.lookAt(ctx, identityID)
 	if err != nil {
 		b.end(s.row, "store", b.storeTrouble(s.row, err))
 		return
 	}
 	for _, i := range leased {
-		b.release(store.LeaseRef{ID: i.ID, Epoch: i.Epoch})
 		at := slices.IndexFunc(i.Members, func(m store.Member) bool { return m.System == b.place.system })
 		if at >= 0 && (i.Members[at].State.Open() || i.Members[at].State.Bound()) {
 			continue // it will be bound or parked, or is bound since
@@ -68,13 +67,12 @@ func (b *batch) taken(ctx context.Context, s *stranger) {
 		b.end(s.row, "taken", again)
 		return
 	}
-	leased, _, err := b.Store.Lease(ctx, []string{s.id}, b.Owner, b.Lease)
+	leased, _, err := b.lookAt(ctx, s.id)
 	if err != nil {
 		b.end(s.row, "store", b.storeTrouble(s.row, err))
 		return
 	}
 	for _, i := range leased {
-		b.release(store.LeaseRef{ID: i.ID, Epoch: i.Epoch})
 		at := slices.IndexFunc(i.Members, func(m store.Member) bool { return m.System == b.place.system })
 		switch {
 		case at < 0 || i.Members[at].RecordID == s.row.work.RecordID:
