@@ -113,6 +113,8 @@ func nothingNew(b bundle, views []view, creating []*Side, put writer) {
 // refuses says that a side has refused a value that it would be sent. The rest
 // of its group then waits with it, for half an address is worse than an old one:
 // these rows are marked in waiting, so that the winner's news of them stays news.
+// An edit that lost to the refused value is settled, and listed with it: with its
+// old base it would win at the next look, when the winner's news is none any more.
 func refuses(rules Rules, b bundle, v, winner view, waiting []bool) bool {
 	culprit := -1
 	for n, r := range b {
@@ -124,6 +126,9 @@ func refuses(rules Rules, b bundle, v, winner view, waiting []bool) bool {
 		return false
 	}
 	for n, r := range b {
+		if p := v.parts[n]; p.changed && !p.late && v.side.refuses(rules, r.Name, winner.parts[n].means) {
+			v.side.setBase(r, p.value)
+		}
 		if v.parts[n].value != winner.parts[n].means && !v.side.refuses(rules, r.Name, winner.parts[n].means) {
 			waiting[n] = true
 			v.side.setState(r.Name, StateWaits, waitsDetail{For: b[culprit].Name})
