@@ -89,7 +89,9 @@ func (w *world) compareRow(row, id string, sides []recordKey, shown map[recordKe
 		frozen = frozen || (states[k.system][row] == plan.StateFrozen && (len(sides) > 2 || len(w.d.personas) > 0))
 	}
 	common := map[string]recordKey{}
+	listed := false
 	for i, a := range sides {
+		listed = listed || w.emptied(a, row, states[a.system][row], shown[a][row])
 		for _, b := range sides[i+1:] {
 			switch x, y := shown[a][row], shown[b][row]; {
 			case x == y:
@@ -111,7 +113,7 @@ func (w *world) compareRow(row, id string, sides []recordKey, shown map[recordKe
 		}
 	}
 	w.frozen = w.frozen || frozen // unequal, or made equal by a late write since: the next look ends it
-	if len(common) == 1 && !frozen {
+	if len(common) == 1 && !frozen && !listed {
 		for value, k := range common {
 			w.final(k, row, w.form(row, value))
 		}
@@ -136,6 +138,9 @@ func (w *world) unequal(row, id string, a, b recordKey, x, y string, states map[
 	said := ""
 	for _, k := range []recordKey{a, b} {
 		switch st := states[k.system][row]; {
+		case w.emptied(k, row, st, map[recordKey]string{a: x, b: y}[k]):
+			w.stats.Stated++
+			return
 		case (st == plan.StateRefused || st == plan.StateDiverged) && w.keeps(k.system, row), w.form(row, x) == w.form(row, y) && st != "" && w.shouts(k.system, row):
 			w.stats.Stated++
 			return
@@ -171,14 +176,33 @@ func (w *world) unprovenForm(row string) bool {
 	return slices.ContainsFunc(w.systems, func(v *vendor) bool { return w.shouts(v.name, row) && !v.shop.p.Knows })
 }
 
+// halvesAddress says that a vendor keeps a form of its own of a part of the
+// address, or drops our writes of one: the other part arrives without it.
+func (w *world) halvesAddress() bool {
+	part := columnOf(address, kindShop)
+	return slices.ContainsFunc(w.systems, func(v *vendor) bool {
+		return v.shop != nil && (v.shop.p.Shout == part || v.shop.p.ReadOnly == part)
+	})
+}
+
+// emptied says that a row of a record that syncd made is listed as refused by its
+// vendor, and that a person emptied it before the create was known to have had it.
+// The two look the same; taken for an edit, a value that a vendor drops would be
+// emptied everywhere (F29). So it is listed, which loses nothing.
+func (w *world) emptied(k recordKey, row, state, value string) bool {
+	_, ours := w.origin[k]
+	by := w.owner[k].nodes[row][""]
+	return state == plan.StateRefused && ours && value == "" && by != nil && by.system == k.system
+}
+
 // final judges the value that the sides ended on.
 func (w *world) final(a recordKey, row, value string) {
 	p := w.owner[a]
 	nodes := p.nodes[row]
-	if nodes[value] == nil && row == address && (len(w.overwritten(p, row))+len(w.belated(p, row)) > 0 || len(w.d.personas) > 0) {
+	if nodes[value] == nil && row == address && (len(w.overwritten(p, row))+len(w.belated(p, row)) > 0 || w.halvesAddress()) {
 		w.stats.Window++
 		// A write of ours met an unread edit of another part of the address, or a
-		// vendor has a form of its own of one part.
+		// vendor keeps a form or a value of its own of one part.
 		return
 	}
 	if nodes[value] == nil && p.like != nil {
@@ -192,6 +216,9 @@ func (w *world) final(a recordKey, row, value string) {
 	for _, n := range nodes {
 		seen := map[string]bool{n.value: true}
 		for at := n; at != nil && !at.first && !seen[at.saw]; at = nodes[at.saw] {
+			if s := nodes[at.saw]; s != nil && s.at.After(at.at) {
+				break // it saw a vendor's own emptiness, and somebody emptied the row since
+			}
 			dominated[at.saw], seen[at.saw] = true, true
 		}
 	}

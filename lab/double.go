@@ -38,7 +38,7 @@ func (w *world) checkDuplicates(e *evidence) {
 	for _, p := range slices.Sorted(maps.Keys(persons)) {
 		if list := persons[p]; len(list) > 1 {
 			w.stats.Doubles++
-			if w.mayDouble(list[0]) {
+			if w.mayDouble(list) {
 				continue
 			}
 			w.violate("double", list[0].id, "person %s has %d paired records: %v", p, len(list), list)
@@ -50,9 +50,17 @@ func (w *world) checkDuplicates(e *evidence) {
 // mayDouble says that two records of a person may have lives of their own. Made
 // by hand in the second system between our look-up there and our create, where
 // nobody refuses a second e-mail address (crm does): what F6 leaves open. Or
-// everything was forgotten, and a record cannot show whose it is (F46).
-func (w *world) mayDouble(k recordKey) bool {
-	return (w.vendors[crm] == nil && w.owner[k].both) || (w.forgot && w.hidesTokens())
+// everything was forgotten, and a record cannot show whose it is (F46). Each of
+// the lives began with a record by hand of its own.
+func (w *world) mayDouble(list []recordKey) bool {
+	if w.forgot && w.hidesTokens() {
+		return true
+	}
+	lives := map[recordKey]bool{}
+	for _, k := range list {
+		lives[w.root(k)] = true
+	}
+	return w.vendors[crm] == nil && w.owner[list[0]].both && len(lives) == len(list)
 }
 
 // judgeDoubles looks at what was made for one record in one system.
