@@ -235,15 +235,17 @@ func (u *unit) late(m *member) map[string]bool {
 // of which a write of ours is in doubt: it may land on top of them before the other
 // side can be read or told, and then nobody has them any more (I5).
 func (u *unit) keep(m *member) {
-	if m.record == nil || m.side.Presence != plan.Present {
-		return
-	}
 	now, keep := u.engine.Now(), map[string]string{}
+	for row, was := range m.ledger.K { // sides that were not looked at: what is agreed needs no keeping
+		if m.record == nil && m.side.Base[row].V != was && !m.overruled(row, was) {
+			keep[row] = was
+		}
+	}
 	for row, value := range m.side.Values {
 		b := m.side.Base[row]
 		was, known := m.ledger.K[row]
 		switch {
-		case len(m.ledger.doubts(now, row)) == 0, m.overruled(row, value), known && m.overruled(row, was):
+		case m.record == nil, len(m.ledger.doubts(now, row)) == 0, m.overruled(row, value), known && m.overruled(row, was):
 		case m.side.Late[row] && known && b.V != was:
 			keep[row] = was
 		case !m.side.Late[row] && value != b.V && !b.Never:
