@@ -244,7 +244,8 @@ func (w *world) final(a recordKey, row, value string) {
 	}
 	w.stats.LostEdits++
 	kind := "I5"
-	if w.belated(p, row)[value] {
+	buried := w.buried(p, row)
+	if w.belated(p, row)[value] || slices.ContainsFunc(better, func(v string) bool { return buried[v] }) {
 		kind = "I5late"
 	}
 	w.violate(kind, a.id, "person %d ends with %s = %q, superseded by %s", p.n, row, value, strings.Join(better, ", "))

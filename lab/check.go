@@ -35,6 +35,12 @@ func (w *world) overwritten(p *person, row string) map[string]bool {
 	return notebook(w.unread, p, row)
 }
 
+// buried lists the edits that late writes of ours took the place of, read or not: if
+// whoever read one died before it was on record, nobody has it any more (F32).
+func (w *world) buried(p *person, row string) map[string]bool {
+	return notebook(w.under, p, row)
+}
+
 // belated lists the values that late writes of ours brought: if one of them ends
 // up as the final value, a stale own write was taken for a person's edit (F32).
 func (w *world) belated(p *person, row string) map[string]bool {

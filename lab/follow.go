@@ -68,6 +68,9 @@ func (w *world) wrote(v *vendor, key recordKey, c simulator.Change, late bool) {
 			w.belated(w.owner[key], r.name)[value] = true
 		}
 		e := w.edits[fieldKey{key, r.name}]
+		if late && e != nil && value != e.value && e.gone == "" {
+			w.buried(w.owner[key], r.name)[e.value] = true
+		}
 		if e != nil && value != e.value && e.at.After(w.reads[key]) && e.gone == "" {
 			e.gone = value
 			if w.edits[fieldKey{key, r.name}] == e {

@@ -71,6 +71,7 @@ type world struct {
 	stats      Stats
 	unread     map[string]map[string]bool // person and row → edits overwritten unread
 	stale      map[string]map[string]bool // person and row → values of late writes
+	under      map[string]map[string]bool // person and row → edits that late writes took the place of
 	violations []Violation
 }
 
@@ -85,7 +86,7 @@ func newWorld(seed uint64, o Options) (*world, error) {
 		owner: map[recordKey]*person{}, origin: map[recordKey]recordKey{},
 		reads: map[recordKey]time.Time{}, edits: map[fieldKey]*lastEdit{}, acked: map[recordKey]time.Time{},
 		binned: map[recordKey]bool{}, joined: map[recordKey]recordKey{}, births: map[recordKey]int{},
-		cleared: map[string]bool{}, epochs: map[string]int64{}, woken: map[int64]bool{}, unread: map[string]map[string]bool{}, stale: map[string]map[string]bool{},
+		cleared: map[string]bool{}, epochs: map[string]int64{}, woken: map[int64]bool{}, unread: map[string]map[string]bool{}, stale: map[string]map[string]bool{}, under: map[string]map[string]bool{},
 	}
 	if o.fixed != nil {
 		w.d = *o.fixed
