@@ -72,10 +72,10 @@ func (l *ledger) record(now time.Time, row, hash, from string) {
 // same says that two doubts are about one value.
 func (d doubt) same(o doubt) bool { return d.H == o.H }
 
-// decided forgets an edit that a decision has seen and written over: from here on
-// the policy's value stands in its place.
-func (l *ledger) decided(row, edit string) {
-	if was, kept := l.K[row]; kept && was == edit {
+// decided forgets what was kept of a row that a decision writes over: the edit lost
+// there, or its side had moved on from it.
+func (l *ledger) decided(row string) {
+	if _, kept := l.K[row]; kept {
 		l.K = maps.Clone(l.K)
 		delete(l.K, row)
 	}

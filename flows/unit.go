@@ -237,7 +237,7 @@ func (u *unit) late(m *member) map[string]bool {
 func (u *unit) keep(m *member) {
 	now, keep := u.engine.Now(), map[string]string{}
 	for row, was := range m.ledger.K { // sides that were not looked at: what is agreed needs no keeping
-		if m.record == nil && m.side.Base[row].V != was && !m.overruled(row, was) {
+		if m.record == nil && m.side.Base[row].V != was && !m.decided(row) {
 			keep[row] = was
 		}
 	}
@@ -245,10 +245,10 @@ func (u *unit) keep(m *member) {
 		b := m.side.Base[row]
 		was, known := m.ledger.K[row]
 		switch {
-		case m.record == nil, len(m.ledger.doubts(now, row)) == 0, m.overruled(row, value), known && m.overruled(row, was):
-		case m.side.Late[row] && known && b.V != was:
+		case m.record == nil, len(m.ledger.doubts(now, row)) == 0:
+		case m.side.Late[row] && known && b.V != was && !m.decided(row):
 			keep[row] = was
-		case !m.side.Late[row] && value != b.V && !b.Never:
+		case !m.side.Late[row] && value != b.V && !b.Never && !(m.decided(row) && m.committed[row].O == value):
 			keep[row] = value
 		}
 	}
@@ -257,11 +257,12 @@ func (u *unit) keep(m *member) {
 	}
 }
 
-// overruled says that a value was seen and decided against: the write that takes its
-// place is a policy's, and the edit is nobody's to give back.
-func (m *member) overruled(row, value string) bool {
+// decided says that a decision has looked at a row of this side and writes over what
+// it holds: what was kept of it lost there, or the side had moved on from it, and is
+// nobody's to give back.
+func (m *member) decided(row string) bool {
 	e, written := m.committed[row]
-	return written && e.From != "" && e.O == value
+	return written && e.From != ""
 }
 
 // want says what the fixed fields of every side must hold by now.

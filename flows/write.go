@@ -317,7 +317,7 @@ func (b *batch) enterLedger(s *send) {
 		}
 		s.member.ledger.record(now, name, b.Keyring.ValueHash(name, e.W), from)
 		if e.From != "" {
-			s.member.ledger.decided(name, e.O)
+			s.member.ledger.decided(name)
 		}
 	}
 }
