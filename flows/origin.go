@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"syncd/connectors"
@@ -15,29 +16,22 @@ import (
 // by itself whether it is the one. Without this a second record would be made in
 // the very system that the first one comes from (I13).
 func (b *batch) adoptOrigins(ctx context.Context, at place, absent []pending) {
-	named := map[string]pending{}
-	var ids []string
-	for _, p := range absent {
-		if id := p.named(); id != "" {
-			named[id] = p
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
+	naming := slices.DeleteFunc(absent, func(p pending) bool { return p.named() == "" })
+	if len(naming) == 0 {
 		return
+	}
+	ids := make([]string, len(naming))
+	for i, p := range naming {
+		ids[i] = p.named()
 	}
 	sights, err := b.read(ctx, request{at, dedupe(ids)})
 	if err != nil {
-		list := make([]pending, 0, len(named))
-		for _, id := range ids {
-			list = append(list, named[id])
-		}
-		b.endPendings(list, err)
+		b.endPendings(naming, err)
 		return
 	}
-	for _, id := range ids {
-		s, p := sights[id], named[id]
-		if s.Sight == connectors.SightFound && s.Record.ID == id && b.isOrigin(p, at, &s.Record) {
+	for i, p := range naming { // several may name one record, by a copied id: it proves itself to one of them
+		s := sights[ids[i]]
+		if s.Sight == connectors.SightFound && s.Record.ID == ids[i] && b.bornIdentity(p.unit.link, at, &s.Record) == p.unit.id {
 			b.bindFound(ctx, p, s.Record, "adopt", false)
 		}
 	}
@@ -56,10 +50,9 @@ func (p pending) named() string {
 	return ""
 }
 
-// isOrigin says that an identity's id was derived from this very record.
-func (b *batch) isOrigin(p pending, at place, r *connectors.Record) bool {
-	return p.unit.id == b.Keyring.IdentityID(mapping.Origin{
-		Link: p.unit.link.Name, System: at.system, Tenant: b.systems[at.system].Info.Tenant,
-		Object: at.object, ID: r.ID, Born: r.Born,
+// bornIdentity is the id of the identity that a record starts.
+func (e *Engine) bornIdentity(l *Link, at place, r *connectors.Record) string {
+	return e.Keyring.IdentityID(mapping.Origin{
+		Link: l.Name, System: at.system, Tenant: e.systems[at.system].Info.Tenant, Object: at.object, ID: r.ID, Born: r.Born,
 	})
 }

@@ -76,10 +76,7 @@ func (b *batch) meet(r *row) *stranger {
 		}
 	}
 	if !s.known {
-		s.id = b.Keyring.IdentityID(mapping.Origin{
-			Link: s.link.Name, System: b.place.system, Tenant: b.systems[b.place.system].Info.Tenant,
-			Object: b.place.object, ID: rec.ID, Born: rec.Born,
-		})
+		s.id = b.bornIdentity(s.link, b.place, rec)
 	}
 	token, err := b.Keyring.Token(s.id)
 	if err != nil {

@@ -236,19 +236,15 @@ func (u *unit) late(m *member) map[string]bool {
 // side can be read or told, and then nobody has them any more (I5).
 func (u *unit) keep(m *member) {
 	now, keep := u.engine.Now(), map[string]string{}
-	for row, was := range m.ledger.K { // sides that were not looked at: what is agreed needs no keeping
-		if m.record == nil && m.side.Base[row].V != was && !m.decided(row) {
+	for row, was := range m.ledger.K { // what is agreed by now, or decided against, needs no keeping
+		unlooked := m.record == nil || m.side.Late[row] && len(m.ledger.doubts(now, row)) > 0
+		if unlooked && m.side.Base[row].V != was && !m.decided(row) {
 			keep[row] = was
 		}
 	}
 	for row, value := range m.side.Values {
-		b := m.side.Base[row]
-		was, known := m.ledger.K[row]
-		switch {
-		case m.record == nil, len(m.ledger.doubts(now, row)) == 0:
-		case m.side.Late[row] && known && b.V != was && !m.decided(row):
-			keep[row] = was
-		case !m.side.Late[row] && value != b.V && !b.Never && !(m.decided(row) && m.committed[row].O == value):
+		b, overruled := m.side.Base[row], m.decided(row) && m.committed[row].O == value
+		if m.record != nil && !m.side.Late[row] && value != b.V && !b.Never && !overruled && len(m.ledger.doubts(now, row)) > 0 {
 			keep[row] = value
 		}
 	}

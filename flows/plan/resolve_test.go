@@ -43,6 +43,23 @@ func TestSignatureOfALateWriteProvesNothingAboutOtherRows(t *testing.T) {
 	}
 }
 
+// The vendor took a value, and then an older write of ours without an answer brought
+// the old one back: that is no refusal, and is written over (F32).
+func TestLateWriteOfTheOldValueIsNoRefusal(t *testing.T) {
+	for late, want := range map[bool]string{true: "2", false: "<nothing>"} {
+		rules, sides := written(t, plan.Policy{Mode: plan.ModeSystem, System: "a"})
+		sides[1].Values["f"] = "1"
+		sides[1].Late = map[string]bool{"f": late}
+		d := plan.Decide(rules, sides)
+		if got := fieldOf(d, "b", "f"); got != want {
+			t.Errorf("late %t: b.f becomes %q, want %q", late, got, want)
+		}
+		if refused := d.Sides[1].States["f"].State == plan.StateRefused; refused == late {
+			t.Errorf("late %t: refused %t", late, refused)
+		}
+	}
+}
+
 // The vendor's form is shown as diverged only while it is another value.
 func TestDivergedRowIsTestedAgainAtEveryLook(t *testing.T) {
 	rules, sides := written(t, plan.Policy{Mode: plan.ModeSystem, System: "a"})
