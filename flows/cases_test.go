@@ -139,9 +139,7 @@ func TestUncertainCreateThatWasMergedAwayAsksAPerson(t *testing.T) {
 	w.erp.Faults().Add(simulator.Fault{Op: "load", Effect: simulator.DropAfter, Times: 1})
 	w.person(crm, 2)
 	w.deliver()
-	w.mu.Lock()
-	w.posts = nil
-	w.mu.Unlock()
+	w.forget()
 	if _, err := w.drain(e); err != nil {
 		t.Fatal(err)
 	}

@@ -77,9 +77,7 @@ func scenes() []scene {
 			}, false},
 			scene{"adopt from " + from, func(w *world, _ *flows.Engine) {
 				w.person(to, 1)
-				w.mu.Lock()
-				w.posts = nil // nobody told us of the one that is there
-				w.mu.Unlock()
+				w.forget() // nobody told us of the one that is there
 				w.person(from, 1)
 			}, func(w *world) { w.converged(1) }, false},
 			scene{"create of three from " + from, func(w *world, _ *flows.Engine) {

@@ -163,9 +163,7 @@ func TestStaleReadIsReadAgain(t *testing.T) {
 	}
 	w.clock.advance(20 * time.Second)
 	w.edit(crm, id, map[string]string{"city": "Brno"}) // becomes visible late, and nobody tells
-	w.mu.Lock()
-	w.posts = nil
-	w.mu.Unlock()
+	w.forget()
 	w.settle(e)
 	if got := w.get(erp, partner)["city"]; got != "Brno" {
 		t.Errorf("the edit that was announced is lost: %q", got)
@@ -246,9 +244,7 @@ func TestSeveralCandidatesAskAPerson(t *testing.T) {
 	for range 2 {
 		w.person(erp, 1)
 	}
-	w.mu.Lock()
-	w.posts = nil
-	w.mu.Unlock()
+	w.forget()
 	w.person(crm, 1)
 	w.settle(e)
 	if row := w.parkedAs("ambiguous"); !strings.Contains(string(row.Detail), `"11"`) || !strings.Contains(string(row.Detail), `"12"`) {
@@ -266,9 +262,7 @@ func TestMatchPolicies(t *testing.T) {
 			w.link.OnMatch = policy
 			e := w.engine("a", nil)
 			w.person(erp, 1)
-			w.mu.Lock()
-			w.posts = nil
-			w.mu.Unlock()
+			w.forget()
 			w.person(crm, 1)
 			w.settle(e)
 			if n := len(w.births(erp)); n != want {
@@ -286,9 +280,7 @@ func TestVendorsDuplicateRefusalPairsOrAsks(t *testing.T) {
 	w.link.Match = nil // nobody is looked for: HubSpot itself refuses the second e-mail
 	e := w.engine("a", nil)
 	w.person(crm, 1)
-	w.mu.Lock()
-	w.posts = nil
-	w.mu.Unlock()
+	w.forget()
 	w.person(erp, 1)
 	w.settle(e)
 	w.converged(1)

@@ -242,9 +242,12 @@ func playOne(t *testing.T, o Options) {
 }
 
 // TestSameSeedSameTrace: nothing but the seed decides.
-func TestSameSeedSameTrace(t *testing.T) {
-	o := options(t)
-	for seed := uint64(1); seed <= 12; seed++ {
+func TestSameSeedSameTrace(t *testing.T) { playTwice(t, options(t), 12) }
+
+// playTwice plays the first seeds twice each.
+func playTwice(t *testing.T, o Options, seeds uint64) {
+	t.Helper()
+	for seed := uint64(1); seed <= seeds; seed++ {
 		a, err := Run(seed, o)
 		if err != nil {
 			t.Fatal(err)

@@ -237,18 +237,5 @@ func TestPostgresSeeds(t *testing.T) {
 
 // TestSameSeedSameTraceOnPostgres: nothing but the seed decides there either.
 func TestSameSeedSameTraceOnPostgres(t *testing.T) {
-	o := onPostgres(t, options(t))
-	for seed := uint64(1); seed <= 3; seed++ {
-		a, err := Run(seed, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := Run(seed, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a.Hash != b.Hash {
-			t.Errorf("seed %d: two runs differ, first at: %s", seed, firstDifference(a, b))
-		}
-	}
+	playTwice(t, onPostgres(t, options(t)), 3)
 }
