@@ -65,6 +65,13 @@ type Op string
 const (
 	Create Op = "create"
 	Update Op = "update"
+	// Archive puts a record into the vendor's bin, Delete ends it, Restore takes it
+	// out of the bin again. Write.Values is empty. Applied is also the answer where
+	// that was done already; it proves nothing about what the record is now: a read
+	// does (CORRECTNESS 3.7 W10).
+	Archive Op = "archive"
+	Delete  Op = "delete"
+	Restore Op = "restore"
 )
 
 // CreateClass says how strong "no duplicate" is for an object (CORRECTNESS 0.2).
@@ -116,6 +123,11 @@ type Object struct {
 	Overlap time.Duration
 	// TokenField is the field that holds syncd's token ("" if there is none).
 	TokenField string
+	// Removes are those of Archive, Delete and Restore that Write can do here.
+	Removes []Op
+	// ListsBin says that Query.Bin lists what is archived. Where it is not set, only
+	// the absence from a listing of all ids tells that a record went (F16, F37).
+	ListsBin bool
 }
 
 // FieldType is the type of a field as far as filters and transforms care.
@@ -197,6 +209,7 @@ type Query struct {
 	Cursor string    // Page.Next of the page before; "" for the first
 	Fields []string  // nil: ids and versions only
 	Limit  int       // 0: the connector's own
+	Bin    bool      // archived records instead of live ones; Object.ListsBin
 }
 
 // Page is one page of a listing. Next is opaque, "" at the end.
