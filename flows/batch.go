@@ -149,7 +149,7 @@ func (b *batch) turnAway() {
 			b.end(r, "attempts", store.Finish{Disposition: store.Dead, Reason: "attempts",
 				Error: fmt.Sprintf("given up after %d attempts", r.work.Attempts-1)})
 		case r.unit != nil && r.unit.epoch == 0:
-			b.end(r, "leased_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(r)})
+			b.end(r, "leased_elsewhere", b.meetAgain(r))
 		case r.unit != nil && r.unit.stopped != "":
 			b.end(r, "stopped", store.Finish{Disposition: store.Parked, Reason: "stopped", Error: r.unit.stopped})
 		case r.unit != nil:

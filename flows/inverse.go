@@ -5,9 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
-
-	"syncd/store"
 )
 
 // adoptByInverse settles the strangers that cannot show a token and point back
@@ -78,7 +75,7 @@ func (b *batch) adoptAnswer(ctx context.Context, s *stranger, id string) bool {
 		b.end(s.row, "store", b.storeTrouble(s.row, err))
 		return true
 	case len(busy) > 0:
-		b.end(s.row, "leased_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(s.row)})
+		b.end(s.row, "leased_elsewhere", b.meetAgain(s.row))
 		return true
 	}
 	for _, i := range leased {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"syncd/connectors"
 	"syncd/flows/plan"
@@ -180,7 +179,7 @@ func (b *batch) boundElsewhere(ctx context.Context, p pending, rec connectors.Re
 	case holders[rec.ID] != "" && holders[rec.ID] != p.unit.id:
 		b.askPerson(p.unit, "suspected_duplicate", "the record found in "+p.member.stored.System+" is paired with another record already", []connectors.Record{rec})
 	default:
-		b.endUnit(p.unit, "bound_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(p.unit.rows[0])})
+		b.endUnit(p.unit, "bound_elsewhere", b.meetAgain(p.unit.rows[0]))
 	}
 }
 
@@ -337,7 +336,7 @@ func (b *batch) judge(ctx context.Context, a ask, candidates []connectors.Record
 	case len(candidates) > 1:
 		b.askPerson(a.unit, "ambiguous", "several records match by "+strings.Join(a.set, ", "), candidates)
 	case taken[candidates[0].ID]:
-		b.endUnit(a.unit, "same_candidate", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(a.unit.rows[0])})
+		b.endUnit(a.unit, "same_candidate", b.meetAgain(a.unit.rows[0]))
 	case a.unit.link.OnMatch == MatchPropose:
 		b.askPerson(a.unit, "proposed", "one record matches by "+strings.Join(a.set, ", "), candidates)
 	default:

@@ -168,7 +168,7 @@ func (b *batch) adoptByToken(ctx context.Context, all []*stranger) []*stranger {
 		case !s.known:
 			return false
 		case slices.Contains(busy, s.id):
-			b.end(s.row, "leased_elsewhere", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(s.row)})
+			b.end(s.row, "leased_elsewhere", b.meetAgain(s.row))
 		case has(met[s.id], s.row.work): // bound by somebody else since the row was claimed as nobody's
 			b.end(s.row, "adopted_by_echo", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.row)})
 		case met[s.id] != nil:
@@ -244,7 +244,7 @@ func (b *batch) collapse(all []*stranger) []*stranger {
 			again = again || taken[k]
 		}
 		if again {
-			b.end(s.row, "same_key", store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(s.row)})
+			b.end(s.row, "same_key", b.meetAgain(s.row))
 			return true
 		}
 		ids[s.id] = true

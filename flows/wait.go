@@ -16,7 +16,19 @@ const (
 	// ordinaryWait is how long two that meet may take without anybody asking why:
 	// nearly always the other one is done by then.
 	ordinaryWait = time.Minute
+	// longestMeeting bounds the wait of a row whose identity another batch holds. That
+	// batch is done in a second, or dead: then its lease has up to a minute to run,
+	// and to ask a hundred times would not shorten it.
+	longestMeeting = 5 * time.Second
 )
+
+// meetAgain ends the attempt of a row that met another one: the other goes first.
+// It comes back in 0.3 to 1 s (3.7), and less and less often.
+func (b *batch) meetAgain(r *row) store.Finish {
+	age := max(0, b.Now().Sub(r.work.FirstHint))
+	after := b.between(300*time.Millisecond, time.Second) + min(age/8, longestMeeting)
+	return store.Finish{Disposition: store.Again, After: after, Blame: b.unblamed(r)}
+}
 
 // waitFor ends a stranger whose business key belongs to an identity of which the
 // create here is not bound: the stranger may be its record. While the create is
@@ -62,7 +74,7 @@ func (b *batch) waitFor(ctx context.Context, s *stranger, identityID string) {
 // record was made here: one of the two is surplus (F47), and coming back would
 // change nothing.
 func (b *batch) taken(ctx context.Context, s *stranger) {
-	again := store.Finish{Disposition: store.Again, After: b.between(300*time.Millisecond, time.Second), Blame: b.unblamed(s.row)}
+	again := b.meetAgain(s.row)
 	if b.Now().Sub(s.row.work.FirstHint) < ordinaryWait {
 		b.end(s.row, "taken", again)
 		return
