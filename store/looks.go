@@ -36,6 +36,8 @@ type Pair struct {
 	CanonicalID, Link                    string
 	CreatedAt                            time.Time
 	CreatedBy                            string
+	InactiveAt                           time.Time // when a record of the pair went, zero if none did
+	InactiveWhy, InactiveCause           string
 }
 
 // PairQuery selects rows of the id_mapping view; empty fields do not filter.

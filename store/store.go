@@ -124,6 +124,29 @@ type Member struct {
 	Intent         json.RawMessage
 	Sent           json.RawMessage       // the ledger of outbound values
 	Fields         map[string]FieldState // by field row name; only fields that are not agreed
+	// Missing is since when there is evidence that the record went, zero if there is
+	// none. It stays when the member becomes gone. Gone is when that was.
+	Missing, Gone time.Time
+	Why, Cause    string          // while missing, gone or merged: a label, and the hint or run that told
+	Removal       json.RawMessage // an open removal of the record by us; opaque, nil if there is none
+}
+
+// Past says that a record was a member once.
+type Past struct {
+	IdentityID string
+	Link       string
+	State      mapping.MemberState   // gone or merged
+	Of         mapping.IdentityState // the identity's own state
+	MergedInto string                // the identity that a merged one went into, "" if none
+	Birth      string
+	Gone       time.Time
+	Why, Cause string
+}
+
+// Removals counts the identities of a link of which a record went (F38).
+type Removals struct {
+	Count int // since the time that was asked for
+	Live  int // identities that the link has; counted only where Count is over the number that was asked for
 }
 
 // FieldState says why a field is not agreed.
@@ -142,6 +165,7 @@ type LeaseRef struct {
 type Cursor struct {
 	Pos   json.RawMessage
 	Epoch int64
+	At    time.Time // when it was leased, by the store's clock
 }
 
 // CursorRef names a leased cursor.
@@ -157,6 +181,15 @@ type SeenRow struct {
 	Birth    string
 	Mark     string
 	Version  string
+}
+
+// Listing commits one page of a listing of all ids: each record gets the number
+// of the pass, and what has another at the end was left out (F16, F37).
+type Listing struct {
+	CursorRef
+	RecordIDs []string
+	Pass      int64
+	Pos       json.RawMessage
 }
 
 // SweepPage commits one page of a sweep: hints for the rows whose mark is new,

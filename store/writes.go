@@ -68,6 +68,18 @@ type UpdateIntent struct {
 	Confirm    *Hint // enqueued in the same transaction where answers carry no record
 }
 
+// RemovalIntent is committed before a record is archived, deleted or restored.
+type RemovalIntent struct {
+	IdentityID string
+	Epoch      int64
+	Link       string
+	System     string
+	Removal    json.RawMessage
+	// Restore: the record comes back, so a hold on deletes does not stop it, but one
+	// on writes does; the member may be gone.
+	Restore bool
+}
+
 // CreateIntent is committed before a create goes out.
 type CreateIntent struct {
 	IdentityID string
@@ -95,8 +107,18 @@ type Binding struct {
 
 // MemberUpdate is what persist writes to a member.
 type MemberUpdate struct {
-	System      string
-	State       mapping.MemberState // "" leaves it
+	System string
+	// State "" leaves it. To gone or merged: Why and Cause are kept with the time.
+	// To active: they are forgotten, and so is that the record was missing; refused
+	// while another identity has the record.
+	State      mapping.MemberState
+	Missing    bool // there is evidence that the record went: since now, unless since before
+	Why, Cause string
+	// Reopen makes the member wait for a new record: the row is the claim, so it is
+	// used again, with nothing of the old record (3.8). Whoever asks has put the old
+	// id into the history. Nothing else of the update counts.
+	Reopen      bool
+	Removal     json.RawMessage // an open removal; nil: none is open
 	Base        json.RawMessage
 	BaseVersion string
 	Birth       string // set if the member has none
@@ -112,6 +134,10 @@ type IdentityUpdate struct {
 	Link    string
 	Keys    []KeyOf // all keys that the identity has now
 	SetKeys bool    // false leaves the keys alone
+
+	State      mapping.IdentityState // "" leaves it
+	MergedInto string                // with State merged: the identity that it went into
+	Note       string                // "" leaves it
 }
 
 // KeyOf is a key and the system whose value it is.

@@ -33,7 +33,7 @@ RETURNING w.record_id, w.epoch, w.gen, w.attempts, COALESCE(w.hint_ver, ''), w.c
 
 	memberColumns = `o.system, o.object, COALESCE(o.record_id, ''), o.state, COALESCE(o.token, ''), COALESCE(o.birth, ''),
   CASE WHEN o.record_id IS NULL THEN o.sent_at END, o.sends, o.base::text, COALESCE(o.base_ver, ''), o.intent::text,
-  o.sent_vals::text,
+  o.sent_vals::text, o.missing_at, o.gone_at, COALESCE(o.gone_why, ''), COALESCE(o.gone_cause, ''), o.removal::text,
   (SELECT json_object_agg(s.field, json_build_object('state', s.state, 'detail', s.detail))::text FROM field_state s
     WHERE s.identity_id=o.identity_id AND s.system=o.system)`
 
@@ -116,10 +116,11 @@ func readIdentities(rows pgx.Rows) (byKey map[string]*store.Identity, all []*sto
 	var key string
 	var i store.Identity
 	var m store.Member
-	var sentAt *time.Time
-	var base, intent, sent, fields *string
+	var sentAt, missing, gone *time.Time
+	var base, intent, sent, removal, fields *string
 	_, err = pgx.ForEachRow(rows, []any{&key, &i.ID, &i.Epoch, &i.Link, (*string)(&i.State), &m.System, &m.Object, &m.RecordID,
-		(*string)(&m.State), &m.Token, &m.Birth, &sentAt, &m.Sends, &base, &m.BaseVersion, &intent, &sent, &fields}, func() error {
+		(*string)(&m.State), &m.Token, &m.Birth, &sentAt, &m.Sends, &base, &m.BaseVersion, &intent, &sent,
+		&missing, &gone, &m.Why, &m.Cause, &removal, &fields}, func() error {
 		known := byID[i.ID]
 		if known == nil {
 			known = &store.Identity{ID: i.ID, Link: i.Link, State: i.State, Epoch: i.Epoch}
@@ -132,6 +133,7 @@ func readIdentities(rows pgx.Rows) (byKey map[string]*store.Identity, all []*sto
 		}
 		one := m
 		one.SentAt, one.Base, one.Intent, one.Sent = deref(sentAt), raw(base), raw(intent), raw(sent)
+		one.Missing, one.Gone, one.Removal = deref(missing), deref(gone), raw(removal)
 		if one.Fields, err = readFields(fields); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ WHERE m.identity_id=$1::text::uuid AND m.system=$2 AND m.object=$3 AND m.record_
 	// The person came back: the record was deleted and made anew (3.8). The row
 	// is the claim, so it is used again, with nothing of the old record.
 	sqlJoinReturn = `UPDATE member m SET record_id=$4, state='active', birth=$5, base=NULL, base_ver=NULL, base_at=NULL,
-  intent=NULL, gone_at=NULL, last_seen=clock_timestamp()
+  intent=NULL, gone_at=NULL, missing_at=NULL, gone_why=NULL, gone_cause=NULL, removal=NULL, last_seen=clock_timestamp()
 WHERE m.identity_id=$1::text::uuid AND m.system=$2 AND m.object=$3 AND m.state IN ('gone','merged')
   AND NOT EXISTS (SELECT 1 FROM member o WHERE o.system=m.system AND o.object=m.object AND o.record_id=$4
                   AND o.state IN ('active','quarantined'))`

@@ -21,12 +21,10 @@ const (
               AND EXISTS (SELECT 1 FROM member o WHERE o.system=m.system AND o.object=m.object AND o.record_id=m.record_id
                           AND o.state IN ('active','quarantined')) THEN m.state
              ELSE r.state END,
-  gone_at=CASE WHEN r.state IN ('gone','merged') THEN COALESCE(m.gone_at, clock_timestamp())
-               WHEN r.state IS NULL THEN m.gone_at END,
   base=r.base::json, base_ver=r.ver, base_at=clock_timestamp(), birth=COALESCE(m.birth, r.birth),
-  intent=r.intent::json, sent_vals=r.sent::json, last_seen=clock_timestamp()
-FROM unnest($1::text[]::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-  AS r(identity_id, system, state, base, ver, birth, intent, sent)
+  intent=r.intent::json, sent_vals=r.sent::json, removal=r.removal::json, last_seen=clock_timestamp()
+FROM unnest($1::text[]::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+  AS r(identity_id, system, state, base, ver, birth, intent, sent, removal)
 WHERE m.identity_id=r.identity_id AND m.system=r.system`
 
 	sqlDeleteFields = `DELETE FROM field_state f USING unnest($1::text[]::uuid[], $2::text[]) AS r(identity_id, system)
@@ -99,7 +97,10 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 		}
 		var b pgx.Batch
 		queueMembers(&b, ok)
+		queueAbsences(&b, ok)
+		queueReopened(&b, ok)
 		queueFields(&b, ok)
+		queueStates(&b, ok)
 		queueIdentities(&b, ok, p.Release, ours, held)
 		queueKeys(&b, ok)
 		s.queueHistory(&b, p.History, named, held)
@@ -115,18 +116,22 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 
 func queueMembers(b *pgx.Batch, ok []store.IdentityUpdate) {
 	var ids, systems []string
-	var states, bases, versions, births, intents, sent []*string
+	var states, bases, versions, births, intents, sent, removals []*string
 	for _, i := range ok {
 		for _, m := range i.Members {
+			if m.Reopen {
+				continue
+			}
 			ids, systems = append(ids, i.ID), append(systems, m.System)
 			states, bases = append(states, orNull(string(m.State))), append(bases, jsonOrNull(m.Base))
 			versions, births = append(versions, orNull(m.BaseVersion)), append(births, orNull(m.Birth))
 			intents, sent = append(intents, jsonOrNull(m.Intent)), append(sent, jsonOrNull(m.Sent))
+			removals = append(removals, jsonOrNull(m.Removal))
 		}
 	}
 	if len(ids) > 0 {
 		b.Queue(sqlLockMembers, ids, systems)
-		b.Queue(sqlPersistMembers, ids, systems, states, bases, versions, births, intents, sent)
+		b.Queue(sqlPersistMembers, ids, systems, states, bases, versions, births, intents, sent, removals)
 	}
 }
 
@@ -136,7 +141,7 @@ func queueFields(b *pgx.Batch, ok []store.IdentityUpdate) {
 	var details []*string
 	for _, i := range ok {
 		for _, m := range i.Members {
-			if m.Fields == nil {
+			if m.Fields == nil || m.Reopen {
 				continue
 			}
 			ids, systems = append(ids, i.ID), append(systems, m.System)

@@ -79,14 +79,20 @@ func (s *Store) Trash(ctx context.Context, limit int) ([]store.TrashRow, error) 
 }
 
 const sqlPairs = `SELECT source_system, source_object, source_id, target_system, target_object, target_id, active,
-  canonical_id::text, link, created_at, created_by
+  canonical_id::text, link, created_at, created_by, inactive_at, COALESCE(inactive_why, ''), COALESCE(inactive_cause, '')
 FROM id_mapping
 WHERE ($1 = '' OR link = $1) AND ($2 = '' OR source_system = $2) AND ($3 = '' OR source_id = $3) AND ($4 = '' OR target_system = $4)
 ORDER BY canonical_id, source_system, target_system LIMIT $5`
 
 // Pairs selects rows of the id_mapping view.
 func (s *Store) Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error) {
-	return list(ctx, s, "list pairs", pgx.RowToStructByPos[store.Pair], sqlPairs,
+	return list(ctx, s, "list pairs", func(row pgx.CollectableRow) (p store.Pair, err error) {
+		var ended *time.Time
+		err = row.Scan(&p.SourceSystem, &p.SourceObject, &p.SourceID, &p.TargetSystem, &p.TargetObject, &p.TargetID, &p.Active,
+			&p.CanonicalID, &p.Link, &p.CreatedAt, &p.CreatedBy, &ended, &p.InactiveWhy, &p.InactiveCause)
+		p.InactiveAt = deref(ended)
+		return p, err
+	}, sqlPairs,
 		q.Link, q.SourceSystem, q.SourceID, q.TargetSystem, limitOf(q.Limit))
 }
 

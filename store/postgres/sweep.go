@@ -15,7 +15,7 @@ const (
 VALUES ($1, $2, $3, nextval('fence'), $4, clock_timestamp() + $5::bigint * interval '1 microsecond')
 ON CONFLICT (system, object, kind) DO UPDATE SET epoch=EXCLUDED.epoch, owner=EXCLUDED.owner, lease_until=EXCLUDED.lease_until
 WHERE c.lease_until IS NULL OR c.owner=EXCLUDED.owner OR c.lease_until < clock_timestamp()
-RETURNING c.pos::text, c.epoch`
+RETURNING c.pos::text, c.epoch, clock_timestamp()`
 
 	sqlSaveCursor = `UPDATE cursor SET pos=$5::text::json, lease_until=clock_timestamp() + $6::bigint * interval '1 microsecond'
 WHERE system=$1 AND object=$2 AND kind=$3 AND epoch=$4 AND owner IS NOT NULL`
@@ -37,7 +37,7 @@ ON CONFLICT (system, object, record_id) DO UPDATE SET ver=EXCLUDED.ver, birth=CO
 func (s *Store) LeaseCursor(ctx context.Context, system, object, kind, owner string, ttl time.Duration) (store.Cursor, bool, error) {
 	c, err := inTx(ctx, s, "lease cursor", func(ctx context.Context, tx pgx.Tx) (c store.Cursor, err error) {
 		var pos *string
-		err = tx.QueryRow(ctx, sqlLeaseCursor, system, object, kind, owner, micros(ttl)).Scan(&pos, &c.Epoch)
+		err = tx.QueryRow(ctx, sqlLeaseCursor, system, object, kind, owner, micros(ttl)).Scan(&pos, &c.Epoch, &c.At)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return store.Cursor{}, nil
 		}

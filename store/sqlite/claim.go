@@ -88,7 +88,7 @@ WHERE identity_id IN (SELECT m.identity_id FROM member m WHERE m.system=?1 AND m
 // sqlMember gives the columns that scanMember reads, o being the member and i
 // its identity.
 const sqlMember = `i.identity_id, i.link, i.state, o.system, o.object, o.record_id, o.state, o.token, o.birth, o.sent_at, o.sends,
-  o.base, o.base_ver, o.intent, o.sent_vals,
+  o.base, o.base_ver, o.intent, o.sent_vals, o.missing_at, o.gone_at, o.gone_why, o.gone_cause, o.removal,
   (SELECT json_group_object(f.field, json_object('state', f.state, 'detail', f.detail)) FROM field_state f
     WHERE f.identity_id=o.identity_id AND f.system=o.system)`
 

@@ -94,7 +94,7 @@ VALUES (?1, ?2, ?3, ?4, 'active', (SELECT token FROM member WHERE identity_id=?1
 	// The person came back: the record was deleted and made anew (3.8). The row
 	// is the claim, so it is used again, with nothing of the old record.
 	sqlJoinReturn = `UPDATE member SET object=?3, record_id=?4, state='active', birth=?5, last_seen=?6, base=NULL, base_ver=NULL, base_at=NULL,
-  intent=NULL, gone_at=NULL WHERE identity_id=?1 AND system=?2`
+  intent=NULL, gone_at=NULL, missing_at=NULL, gone_why=NULL, gone_cause=NULL, removal=NULL WHERE identity_id=?1 AND system=?2`
 	sqlShare = `UPDATE match_key SET shared=1 WHERE link=?1 AND kind=?2 AND value=?3`
 )
 

@@ -51,9 +51,8 @@ const sqlEnd = `UPDATE identity SET rev=rev+1, lease_owner=NULL, lease_until=NUL
 // sqlMemberEnd writes a member. A bind is not fenced, so it may have come after
 // the decision that is persisted here: a state of "not created yet" does not
 // take the record away again, and none takes a record that is another's by now.
-// ?1 identity, ?2 system, ?3 state, ?4 base, ?5 version, ?6 birth, ?7 intent, ?8 ledger, ?9 now
-const sqlMemberEnd = `UPDATE member SET base=?4, base_ver=?5, base_at=?9, birth=COALESCE(birth, ?6), intent=?7, sent_vals=?8, last_seen=?9,
-  gone_at=CASE WHEN ?3 IN ('gone','merged') THEN COALESCE(gone_at, ?9) ELSE gone_at END,
+// ?1 identity, ?2 system, ?3 state, ?4 base, ?5 version, ?6 birth, ?7 intent, ?8 ledger, ?9 now, ?10 removal
+const sqlMemberEnd = `UPDATE member SET base=?4, base_ver=?5, base_at=?9, birth=COALESCE(birth, ?6), intent=?7, sent_vals=?8, last_seen=?9, removal=?10,
   state=CASE
     WHEN ?3 IS NULL OR (record_id IS NULL) <> (?3 IN ('creating','uncertain','parked')) THEN state
     WHEN ?3 IN ('active','quarantined') AND state NOT IN ('active','quarantined')
@@ -76,10 +75,22 @@ func (b *batch) identities() error {
 		if !b.held[u.ID] {
 			continue
 		}
+		if err := b.identity(u); err != nil {
+			return err
+		}
 		for _, m := range u.Members {
-			_, err := b.exec(sqlMemberEnd, u.ID, m.System, text(string(m.State)), raw(m.Base), text(m.BaseVersion), text(m.Birth), raw(m.Intent), raw(m.Sent), b.now)
+			if m.Reopen {
+				if _, err := b.exec(sqlReopen, u.ID, m.System); err != nil {
+					return fmt.Errorf("reopen the member of %s in %s: %w", u.ID, m.System, err)
+				}
+				continue
+			}
+			_, err := b.exec(sqlMemberEnd, u.ID, m.System, text(string(m.State)), raw(m.Base), text(m.BaseVersion), text(m.Birth), raw(m.Intent), raw(m.Sent), b.now, raw(m.Removal))
 			if err != nil {
 				return fmt.Errorf("member of %s in %s: %w", u.ID, m.System, err)
+			}
+			if err := b.absence(u.ID, m); err != nil {
+				return fmt.Errorf("absence of %s in %s: %w", u.ID, m.System, err)
 			}
 			if err := b.fields(u.ID, m); err != nil {
 				return fmt.Errorf("field states of %s in %s: %w", u.ID, m.System, err)

@@ -21,15 +21,16 @@ func (ids identities) scan(rows *sql.Rows, lead ...any) (*store.Identity, error)
 	var i store.Identity
 	var m store.Member
 	var state, mstate string
-	var record, token, birth, base, baseVer, intent, sent, fields sql.NullString
-	var sentAt sql.NullInt64
+	var record, token, birth, base, baseVer, intent, sent, why, cause, removal, fields sql.NullString
+	var sentAt, missing, gone sql.NullInt64
 	if err := rows.Scan(append(lead, &i.ID, &i.Link, &state, &m.System, &m.Object, &record, &mstate, &token, &birth, &sentAt, &m.Sends,
-		&base, &baseVer, &intent, &sent, &fields)...); err != nil {
+		&base, &baseVer, &intent, &sent, &missing, &gone, &why, &cause, &removal, &fields)...); err != nil {
 		return nil, err
 	}
 	i.State, m.State = mapping.IdentityState(state), mapping.MemberState(mstate)
 	m.RecordID, m.Token, m.Birth, m.BaseVersion = record.String, token.String, birth.String, baseVer.String
 	m.Base, m.Intent, m.Sent = rawOf(base), rawOf(intent), rawOf(sent)
+	m.Missing, m.Gone, m.Why, m.Cause, m.Removal = at(missing), at(gone), why.String, cause.String, rawOf(removal)
 	if !record.Valid { // once bound, no send is open
 		m.SentAt = at(sentAt)
 	}
@@ -166,8 +167,9 @@ func (s *Store) Trash(ctx context.Context, limit int) ([]store.TrashRow, error) 
 
 const (
 	pairsDefault = 1000
-	sqlPairs     = `SELECT source_system, source_object, source_id, target_system, target_object, target_id, active, canonical_id, link, created_at, created_by FROM id_mapping`
-	sqlPairsBy   = ` ORDER BY created_at, canonical_id, source_system, target_system LIMIT ?`
+	sqlPairs     = `SELECT source_system, source_object, source_id, target_system, target_object, target_id, active, canonical_id, link, created_at, created_by,
+  inactive_at, inactive_why, inactive_cause FROM id_mapping`
+	sqlPairsBy = ` ORDER BY created_at, canonical_id, source_system, target_system LIMIT ?`
 )
 
 // Pairs implements the contract: the pairwise view, in both directions.
@@ -187,9 +189,11 @@ func (s *Store) Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, err
 	var ps []store.Pair
 	err := s.read(ctx, "list pairs", stmt+sqlPairsBy, func(rows *sql.Rows) error {
 		var p store.Pair
-		var made sql.NullInt64
-		err := rows.Scan(&p.SourceSystem, &p.SourceObject, &p.SourceID, &p.TargetSystem, &p.TargetObject, &p.TargetID, &p.Active, &p.CanonicalID, &p.Link, &made, &p.CreatedBy)
-		p.CreatedAt = at(made)
+		var made, ended sql.NullInt64
+		var why, cause sql.NullString
+		err := rows.Scan(&p.SourceSystem, &p.SourceObject, &p.SourceID, &p.TargetSystem, &p.TargetObject, &p.TargetID, &p.Active, &p.CanonicalID, &p.Link, &made, &p.CreatedBy,
+			&ended, &why, &cause)
+		p.CreatedAt, p.InactiveAt, p.InactiveWhy, p.InactiveCause = at(made), at(ended), why.String, cause.String
 		ps = append(ps, p)
 		return err
 	}, args...)

@@ -33,7 +33,7 @@ func (s *Store) LeaseCursor(ctx context.Context, system, object, kind, owner str
 		if err == nil && !ok {
 			return errNothing
 		}
-		c = store.Cursor{Pos: rawOf(pos), Epoch: epoch}
+		c = store.Cursor{Pos: rawOf(pos), Epoch: epoch, At: time.UnixMilli(t.now).UTC()}
 		return err
 	})
 	if err != nil || !ok {

@@ -37,6 +37,9 @@ type Store interface {
 	// Holders finds the identities that records belong to (active or
 	// quarantined members), by record id, without leasing them.
 	Holders(ctx context.Context, system, object string, recordIDs []string) (map[string]string, error)
+	// Past finds the identities that had records as gone or merged members, the
+	// newest first, leased or not.
+	Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error)
 	// Heartbeat prolongs what is still ours and returns just that.
 	Heartbeat(ctx context.Context, owner string, ttl time.Duration, work []store.WorkRef, leases []store.LeaseRef) ([]store.WorkRef, []store.LeaseRef, error)
 	// Drop gives back everything an owner holds: the end of a drain.
@@ -51,6 +54,9 @@ type Store interface {
 	// the identity ids that may be sent: fence held, no hold, not moved on.
 	IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) ([]string, error)
 	IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) ([]string, error)
+	// IntendRemovals commits archives, deletes and restores before the wire, like
+	// IntendUpdates; holds on deletes count, too, but not for a restore.
+	IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error)
 	// TakeBack clears sent_at after a definite failure of just that send.
 	TakeBack(ctx context.Context, sends []store.SendRef) error
 	// Bind records true facts, unfenced, and returns the identity ids bound now.
@@ -64,6 +70,16 @@ type Store interface {
 	// store.ErrFenced if the cursor was taken over. It prolongs the lease by ttl.
 	CommitSweep(ctx context.Context, page store.SweepPage, ttl time.Duration) (int, error)
 	ReleaseCursor(ctx context.Context, ref store.CursorRef) error
+
+	// CommitListing commits a page of a listing of all ids, as CommitSweep does.
+	CommitListing(ctx context.Context, page store.Listing, ttl time.Duration) error
+	// Unlisted gives, by id and after one of them, the active members that a listing
+	// left out and that nobody has seen since it began.
+	Unlisted(ctx context.Context, system, object string, pass int64, began time.Time, after string, limit int) ([]string, error)
+	// Removals counts the identities of a link of which a record went within a time
+	// and after a hold on its deletes was last released; and, where these are more
+	// than over, those that it has.
+	Removals(ctx context.Context, link string, within time.Duration, over int) (store.Removals, error)
 
 	// CloseHold closes a safety catch; closing one that is closed changes nothing.
 	CloseHold(ctx context.Context, h store.Hold) error
