@@ -93,6 +93,11 @@ type Store interface {
 	// what is noted of it outside tells a database that lost commits (F47).
 	Fence(ctx context.Context) (int64, error)
 
+	// Audit adds lines of who did what, which nothing changes any more; Audits gives
+	// the newest first.
+	Audit(ctx context.Context, lines ...store.Audit) error
+	Audits(ctx context.Context, limit int) ([]store.Audit, error)
+
 	// What people and tests look at.
 	Queues(ctx context.Context) ([]store.QueueStat, error)
 	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)

@@ -27,7 +27,11 @@ type law struct {
 // Run checks every law of the contract. open gives a fresh, empty store and
 // closes it when its test ends.
 func Run(t *testing.T, open func(t *testing.T) Store) {
-	for _, laws := range [][]law{queueLaws, attemptLaws, batchLaws, leaseLaws, claimLaws, sendLaws, persistLaws, fateLaws, sweepLaws, readLaws, pruneLaws, askLaws, goneLaws} {
+	for _, laws := range [][]law{
+		queueLaws, attemptLaws, batchLaws, leaseLaws, claimLaws, sendLaws, persistLaws, fateLaws, sweepLaws, readLaws, pruneLaws, askLaws,
+		goneLaws,
+		auditLaws,
+	} {
 		for _, l := range laws {
 			t.Run(l.name, func(t *testing.T) { l.check(newEnv(t, open(t))) })
 		}
