@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"cmd/syncd"},
 	{"demo"},
 	{"daemon"},
-	{"ingress", "ops", "config", "console"},
+	{"ingress", "ops", "control", "config", "console"},
 	{"flows"},
 	{"connectors/*", "flows/plan", "ratelimit", "store/postgres", "store/sqlite"},
 	{"connectors/wire"},
@@ -168,7 +168,7 @@ func TestTheDocsNameWhatExists(t *testing.T) {
 	}
 	label := regexp.MustCompile(`Name: +"(syncd_[a-z_]+)"|(?:counter|histogram|gauge|NewDesc)\("(syncd_[a-z_]+)"|Reason: +"([a-z_]+)"|\b(?:end|endRow|endUnit|unseen)\([a-z.]+, "([a-z_]+)"`)
 	for name, src := range text {
-		if strings.HasSuffix(name, "_test.go") || !isOf([]string{"daemon", "flows", "ingress", "ops"}, path.Dir(name)) {
+		if strings.HasSuffix(name, "_test.go") || !isOf([]string{"daemon", "flows", "ingress", "ops", "control"}, path.Dir(name)) {
 			continue
 		}
 		for _, m := range label.FindAllStringSubmatch(src, -1) {

@@ -36,6 +36,7 @@ type Server struct {
 	PublicURL string   `yaml:"public_url"` // without a slash at the end; "" if no webhooks come
 	Webhooks  Listener `yaml:"webhooks"`   // default 0.0.0.0:8320
 	Ops       Listener `yaml:"ops"`        // default 127.0.0.1:9320, loopback only
+	Control   Control  `yaml:"control"`
 	// DrainTimeout is how long work in hand may take to end at shutdown.
 	DrainTimeout time.Duration `yaml:"drain_timeout"` // default 30s
 }
@@ -43,6 +44,31 @@ type Server struct {
 // Listener is a TCP address, host:port.
 type Listener struct {
 	Listen string `yaml:"listen"`
+}
+
+// Control is the door for commands.
+type Control struct {
+	// Socket is the path of a unix socket, default "syncd.sock" in the state
+	// directory or "<sqlite>.sock" (Config.ControlSocket); SocketOff takes no commands.
+	Socket string `yaml:"socket"`
+}
+
+// SocketOff is the Control.Socket of a daemon that takes no commands.
+const SocketOff = "off"
+
+// ControlSocket gives the path of the control socket, "" where there is none.
+func (c *Config) ControlSocket() string {
+	switch {
+	case c.Server.Control.Socket == SocketOff:
+		return ""
+	case c.Server.Control.Socket != "":
+		return c.Server.Control.Socket
+	case c.Store.StateDir != "":
+		return filepath.Join(c.Store.StateDir, "syncd.sock")
+	case c.Store.SQLite != "":
+		return c.Store.SQLite + ".sock"
+	}
+	return ""
 }
 
 // Store is where the state is kept: exactly one of SQLite and Postgres.

@@ -35,6 +35,10 @@ const (
 	maxPort       = 65535
 )
 
+// ControlSocketKey names the setting of the control socket: a command that is told
+// its path needs no configuration.
+const ControlSocketKey = "server.control.socket"
+
 // setting is one of the daemon's own settings, which flags and environment
 // may override.
 type setting struct {
@@ -46,6 +50,7 @@ var settings = []setting{
 	{"server.public_url", "", func(c *Config) any { return &c.Server.PublicURL }},
 	{"server.webhooks.listen", DefaultWebhooksListen, func(c *Config) any { return &c.Server.Webhooks.Listen }},
 	{"server.ops.listen", DefaultOpsListen, func(c *Config) any { return &c.Server.Ops.Listen }},
+	{ControlSocketKey, "", func(c *Config) any { return &c.Server.Control.Socket }},
 	{"server.drain_timeout", DefaultDrainTimeout.String(), func(c *Config) any { return &c.Server.DrainTimeout }},
 	{"store.sqlite", "", func(c *Config) any { return &c.Store.SQLite }}, // DefaultSQLite without store.postgres
 	{"store.state_dir", "", func(c *Config) any { return &c.Store.StateDir }},

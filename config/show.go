@@ -28,11 +28,14 @@ func fingerprint(c *Config) (string, error) {
 func (c *Config) Show() ([]byte, error) {
 	root := object()
 	root.add("install_key", word(c.InstallKey.String()))
-	root.add("server", object().
+	server := object().
 		add("public_url", word(c.Server.PublicURL)).
 		add("webhooks", flow(object().add("listen", word(c.Server.Webhooks.Listen)))).
-		add("ops", flow(object().add("listen", word(c.Server.Ops.Listen)))).
-		add("drain_timeout", word(c.Server.DrainTimeout.String())))
+		add("ops", flow(object().add("listen", word(c.Server.Ops.Listen))))
+	if c.Server.Control.Socket != "" {
+		server.add("control", flow(object().add("socket", word(c.Server.Control.Socket))))
+	}
+	root.add("server", server.add("drain_timeout", word(c.Server.DrainTimeout.String())))
 	store := object()
 	if c.Store.SQLite != "" {
 		store.add("sqlite", word(c.Store.SQLite))

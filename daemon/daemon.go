@@ -40,6 +40,9 @@ type Store interface {
 	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
 	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
 	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
+	Audit(ctx context.Context, lines ...store.Audit) error
+	Audits(ctx context.Context, limit int) ([]store.Audit, error)
+	Identity(ctx context.Context, id string) (*store.Identity, error)
 	Close() error
 }
 
@@ -65,11 +68,25 @@ type Daemon struct {
 	ops      *ops.Server
 	hooks    net.Listener
 	opsDoor  net.Listener
+	control  net.Listener // nil: no commands are taken
 	status   status
 }
 
 // New opens the store and the listeners. The vendors are not called before Run.
 func New(ctx context.Context, o Options) (*Daemon, error) {
+	d, err := Offline(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.listen(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// Offline opens the store and makes the connectors, but no listener: what a
+// command does where no daemon runs. It is closed with Close.
+func Offline(ctx context.Context, o Options) (*Daemon, error) {
 	d := &Daemon{Options: o, registry: prometheus.NewRegistry()}
 	if d.Logger == nil {
 		d.Logger = slog.Default()
@@ -96,8 +113,12 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.registry.MustRegister(newQueueCollector(d.store, d.Now))
-	if err := d.build(); err != nil {
-		return nil, errors.Join(err, d.Close())
+	for _, s := range d.Config.Systems {
+		c, err := d.connect(s, d.objectsOf(s.Name))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("system %s: %w", s.Name, err), d.Close())
+		}
+		d.systems = append(d.systems, c)
 	}
 	return d, nil
 }
@@ -118,15 +139,11 @@ func (d *Daemon) openStore(ctx context.Context) (Store, error) {
 	return s, nil
 }
 
-// build makes connectors, webhook receivers and listeners.
-func (d *Daemon) build() error {
+// listen makes webhook receivers and listeners.
+func (d *Daemon) listen() error {
 	var endpoints []ingress.Endpoint
-	for _, s := range d.Config.Systems {
-		c, err := d.connect(s, d.objectsOf(s.Name))
-		if err != nil {
-			return fmt.Errorf("system %s: %w", s.Name, err)
-		}
-		d.systems = append(d.systems, c)
+	for _, c := range d.systems {
+		s := c.config
 		delays := map[string]time.Duration{}
 		for _, o := range d.objectsOf(s.Name) {
 			delays[o] = c.reread
@@ -159,7 +176,7 @@ func (d *Daemon) build() error {
 	if d.opsDoor, err = net.Listen("tcp", d.Config.Server.Ops.Listen); err != nil {
 		return fmt.Errorf("listen for ops (server.ops.listen): %w", err)
 	}
-	return nil
+	return d.listenControl()
 }
 
 // traceID names the trace of one delivery, in the form that OpenTelemetry uses.
@@ -196,7 +213,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	context.AfterFunc(ctx, d.ops.Drain) // not ready from the first moment of the end
-	errs := make(chan error, 3)
+	errs := make(chan error, 4)
 	go func() { errs <- named("webhook listener", d.ingress.Serve(ctx, d.hooks)) }()
 	// Metrics and health are served until everything else has drained.
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
@@ -208,7 +225,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.Logger.Info("syncd is up", "event", "daemon.up", "webhooks", d.hooks.Addr().String(), "ops", d.opsDoor.Addr().String(),
 		"owner", d.Owner, "config_rev", d.Config.Rev, "version", Version())
 	var first error
-	for range 2 { // the webhook listener and the flows
+	go func() { errs <- named("control socket", d.serveControl(ctx)) }()
+	for range 3 { // the webhook listener, the flows and the control socket
 		err := <-errs
 		if err != nil && first == nil {
 			first = err
@@ -232,7 +250,7 @@ func named(what string, err error) error {
 // Close releases what New opened; Run does it by itself.
 func (d *Daemon) Close() error {
 	var errs []error
-	for _, l := range []net.Listener{d.hooks, d.opsDoor} {
+	for _, l := range []net.Listener{d.hooks, d.opsDoor, d.control} {
 		if l == nil {
 			continue
 		}

@@ -3,18 +3,25 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"syncd/control"
 )
 
 // Exit codes (UX 5.2).
 const (
-	exitFailed = 1
-	exitUsage  = 2 // usage or configuration
+	exitFailed      = 1
+	exitUsage       = 2 // usage or configuration
+	exitHeld        = 4 // needs a person to say more
+	exitSome        = 5 // done, but some records failed
+	exitUnreachable = 6 // no daemon answers, or the lock is taken
+	exitRefused     = 7 // not allowed
 )
 
 // usageError marks an error as the caller's: exit code 2.
@@ -32,9 +39,14 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, err)
+	os.Exit(exitCode(err))
+}
+
+// exitCode gives the exit code of a command that failed; unknown is failed.
+func exitCode(err error) int {
 	var usage usageError
 	if errors.As(err, &usage) {
-		os.Exit(exitUsage)
+		return exitUsage
 	}
-	os.Exit(exitFailed)
+	return cmp.Or(exitCodes[control.KindOf(err)], exitFailed)
 }
