@@ -127,12 +127,15 @@ func partOf(rules Rules, r Row, s *Side) (part, bool) {
 	switch {
 	case !known && s.newcomer, known && b.Never && b.R == r.Rev:
 		p.fresh = true
-	case !known || b.R != r.Rev:
+	case !known || b.R != r.Rev || r.Force == ForceOther:
 		p.stale = true
 	default:
 		p.hasBase, p.base = true, b
 		kept, taken := s.kept(r.Name)
-		switch p.late = taken || n != b.V && s.late(r.Name); {
+		lost := n == "" && b.V != "" && b.G < r.Gone[s.System]
+		switch p.late = lost || taken || n != b.V && s.late(r.Name); {
+		case lost: // with its column: it is written back from a side that holds it
+			p.means = b.V
 		case taken:
 			p.means = kept
 		case p.late:

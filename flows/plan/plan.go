@@ -41,6 +41,15 @@ type Row struct {
 	From    string   // one way from here; "" is both ways
 	Policy  Policy
 	Rev     string // revision of the row's definition (F48)
+	// Suspended says why the row waits ("" if it does not): a column of it is
+	// missing or another one than the link was made for (F65). The rest of its group
+	// waits with it.
+	Suspended string
+	// Gone counts, by system, how often a column of the row was missing there and
+	// came back: what was lost meanwhile was not cleared by anybody (F66).
+	Gone map[string]int
+	// Force says whether the definition is the one in force (F48).
+	Force Force
 	// Group names the rows that merge as one value, "" for a row by itself. They
 	// have the same Systems, From and Policy (F33).
 	Group string
@@ -50,6 +59,17 @@ func (r Row) has(system string) bool { return slices.Contains(r.Systems, system)
 
 // mayChange says whether the row may be written on this side.
 func (r Row) mayChange(system string) bool { return r.From == "" || r.From != system }
+
+// Force is what an applied plan, or a link's first start, has said about the
+// definition of a row (CORRECTNESS F48, section 4 "Deploys").
+type Force int
+
+// The forces of a definition.
+const (
+	ForceUntold Force = iota // nothing was applied yet: bases alone tell what they were taken under
+	ForceHere                // this definition: pairs that are unequal under it go by the row's policy
+	ForceOther               // another one: the row waits in pairs that know it
+)
 
 // Rules are a link's rows and where writing is allowed.
 type Rules struct {
@@ -77,6 +97,8 @@ type BaseEntry struct {
 	V     string `json:"v"`
 	R     string `json:"r"`
 	Never bool   `json:"never,omitempty"`
+	// G is Row.Gone of the side when the base was taken.
+	G int `json:"g,omitempty"`
 }
 
 // Base is a side's base by row name. nil: this side never agreed with anybody.
@@ -135,7 +157,7 @@ const (
 	StateConflict  = "conflict"  // both changed, the policy asks
 	StateRefused   = "refused"   // the side took the write and did not keep the value (F29)
 	StateDiverged  = "diverged"  // the side keeps its own form of our value (F26)
-	StateSuspended = "suspended" // the row's definition changed (F48)
+	StateSuspended = "suspended" // the row's definition changed (F48), or its column did (F65)
 	StateFrozen    = "frozen"    // two sides' automations undo each other (F27)
 	StateWaits     = "waits"     // another row of its group is refused or frozen (F33)
 )
@@ -261,6 +283,10 @@ func Decide(rules Rules, in []Side) Decision {
 		writes[system][name] = e
 	}
 	for _, b := range bundles(rules.Rows) {
+		if b.suspended() {
+			d.Notes = append(d.Notes, putOff(b, d.Sides)...)
+			continue
+		}
 		note, ok := decide(rules, b, d.Sides, put)
 		for _, r := range b {
 			if note.Row = r.Name; ok {
@@ -270,6 +296,7 @@ func Decide(rules Rules, in []Side) Decision {
 	}
 	for i := range d.Sides {
 		s := &d.Sides[i]
+		s.owePutOff(rules)
 		fixed(rules, *s, d.Sides, put)
 		if f := writes[s.System]; len(f) > 0 {
 			d.Writes = append(d.Writes, Write{System: s.System, Create: s.Presence == Creating, Fields: f})

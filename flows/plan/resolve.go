@@ -13,8 +13,12 @@ func Resolve(rules Rules, in []Side) []Side {
 	out := make([]Side, len(in))
 	for i := range in {
 		out[i] = in[i].clone()
+		out[i].newcomer = in[i].Base == nil
 	}
 	resolve(rules, out)
+	for i := range out {
+		out[i].owePutOff(rules)
+	}
 	return out
 }
 
@@ -51,6 +55,13 @@ func resolve(rules Rules, sides []Side) {
 // because the side does not show the row.
 func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 	n, shown := s.Values[r.Name]
+	if !shown && r.Suspended != "" {
+		// Nobody can see what became of it: still to be written, when the column is
+		// back. If it was written, both sides will hold the same.
+		putBack(r, e, s, sides)
+		keepPending(r, e, s, sides)
+		return true
+	}
 	if !shown {
 		return false
 	}
@@ -181,7 +192,7 @@ func (s *Side) setBase(r Row, v string) {
 	if s.Base == nil {
 		s.Base = Base{}
 	}
-	s.Base[r.Name] = BaseEntry{V: v, R: r.Rev}
+	s.Base[r.Name] = BaseEntry{V: v, R: r.Rev, G: r.Gone[s.System]}
 }
 
 func (s *Side) setState(row, state string, detail any) {

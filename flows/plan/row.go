@@ -150,6 +150,7 @@ func suspend(b bundle, views []view) (agreed, waits bool) {
 		}
 		switch {
 		case !stale || fresh:
+		case r.Force == ForceHere && !sameShown(views, n): // applied: the policy decides
 		case !sameShown(views, n):
 			waits = true
 		default:
@@ -171,7 +172,7 @@ func suspend(b bundle, views []view) (agreed, waits bool) {
 			if sameShown(views, n) {
 				v.side.clearState(r.Name)
 			} else if v.stale {
-				v.side.setState(r.Name, StateSuspended, struct{}{})
+				v.side.setState(r.Name, StateSuspended, suspendedDetail{Why: WhyDefinition})
 			}
 		}
 	}
