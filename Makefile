@@ -47,8 +47,8 @@ lab-postgres: ## the same on PostgreSQL in virtual time: SEEDS seeds
 lab-mutants: ## known bugs, put in one at a time: which test catches which (RUN=pattern for some of them)
 	$(GO) run ./lab/mutants -run '$(RUN)'
 
-lab-exhaustive: ## scripted scenes with every single fault, and every pair for creates and binds
-	$(GO) test -count=1 -timeout 0 -v -run TestEveryCrashOfEveryScene ./lab -depth 2
+lab-exhaustive: ## scripted scenes and text scenarios with every single fault, scenes of creates and binds with every pair
+	$(GO) test -count=1 -timeout 0 -v -run 'TestEveryCrashOfEveryScene|TestScenariosWithFaults' ./lab -depth 2 -stride 1
 
 setup: ## install what the tests need: a C compiler for -race, and PostgreSQL
 	@./.ci/setup

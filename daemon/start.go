@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"syncd/config"
 	"syncd/connectors"
 	"syncd/flows"
 	"syncd/store"
@@ -83,7 +84,7 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 	if err := d.register(ctx, infos); err != nil {
 		return nil, err
 	}
-	if err := d.holdNewLinks(ctx, links); err != nil {
+	if err := HoldNewLinks(ctx, d.store, links); err != nil {
 		return nil, err
 	}
 	var systems []*flows.System
@@ -150,22 +151,22 @@ func (d *Daemon) probeOne(ctx context.Context, c *connected) (connectors.System,
 	if err != nil {
 		return info, err
 	}
-	if err := c.conn.Setup(ctx, d.customFields(c)); err != nil {
+	if err := c.conn.Setup(ctx, CustomFields(d.Config.Links, c.config.Name, c.token)); err != nil {
 		return info, err
 	}
 	return c.conn.Probe(ctx, objects) // with the fields that Setup made
 }
 
-// customFields lists what syncd writes beside the mapped fields: the token, and
-// the inverse ids.
-func (d *Daemon) customFields(c *connected) []connectors.CustomField {
+// CustomFields lists what syncd writes in a system beside the mapped fields: the
+// token, and the inverse ids.
+func CustomFields(links []config.Link, system, token string) []connectors.CustomField {
 	set := map[[2]string]connectors.CustomField{}
-	for _, l := range d.Config.Links {
+	for _, l := range links {
 		for _, m := range l.Members {
-			if m.System != c.config.Name {
+			if m.System != system {
 				continue
 			}
-			set[[2]string{m.Object, c.token}] = connectors.CustomField{Object: m.Object, Name: c.token, Label: "syncd reference", Unique: true}
+			set[[2]string{m.Object, token}] = connectors.CustomField{Object: m.Object, Name: token, Label: "syncd reference", Unique: true}
 			for other, name := range m.InverseID {
 				set[[2]string{m.Object, name}] = connectors.CustomField{Object: m.Object, Name: name, Label: "Record id in " + other}
 			}
@@ -204,16 +205,22 @@ func (d *Daemon) register(ctx context.Context, infos map[string]connectors.Syste
 	return nil
 }
 
-// holdNewLinks: a link creates nothing before its first plan is applied, unless
+// Holds is what closes a safety catch, and opens it again.
+type Holds interface {
+	CloseHold(ctx context.Context, h store.Hold) error
+	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error
+}
+
+// HoldNewLinks: a link creates nothing before its first plan is applied, unless
 // its configuration says `start: live` (DESIGN section 5).
-func (d *Daemon) holdNewLinks(ctx context.Context, links []*flows.Link) error {
+func HoldNewLinks(ctx context.Context, holds Holds, links []*flows.Link) error {
 	for _, l := range links {
 		for _, m := range l.Members {
 			var err error
 			if l.Live {
-				err = d.store.ReleaseHold(ctx, m.System, l.Name, "creates", holdFirstPlan, firstPlanBy)
+				err = holds.ReleaseHold(ctx, m.System, l.Name, "creates", holdFirstPlan, firstPlanBy)
 			} else if m.Write {
-				err = d.store.CloseHold(ctx, store.Hold{System: m.System, Link: l.Name, What: "creates", Reason: holdFirstPlan})
+				err = holds.CloseHold(ctx, store.Hold{System: m.System, Link: l.Name, What: "creates", Reason: holdFirstPlan})
 			}
 			if err != nil {
 				return fmt.Errorf("hold the creates of link %s in %s: %w", l.Name, m.System, err)

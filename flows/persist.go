@@ -64,7 +64,7 @@ func (b *batch) persist(ctx context.Context) error {
 		case r.finish != nil:
 		case r.unit != nil && r.unit.confirm && r.unit.member(b.place.system).side.Intent != nil:
 			b.end(r, "to_confirm", store.Finish{Disposition: store.Again, After: confirmDelay, Blame: b.unblamed(r)})
-		case r.unit != nil && !r.unit.thaw.IsZero():
+		case r.unit != nil && !r.unit.thaw.IsZero() && len(r.unit.frozenGroups()) > 0: // else a write has just ended it
 			b.end(r, "frozen", b.thawing(r))
 		default:
 			b.end(r, "done", store.Finish{Disposition: store.Done})

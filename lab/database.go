@@ -24,6 +24,7 @@ type Database interface {
 	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
 	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
 	Identity(ctx context.Context, id string) (*store.Identity, error)
+	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
 	Close() error
 }
 

@@ -24,6 +24,9 @@ func (w *world) counted(t *task, v *vendor, c simulator.Call, fault string) {
 	if isRead(c.Op) && !strings.Contains(t.name, "sweep") {
 		w.stats.Reads += max(1, len(c.IDs))
 	}
+	if w.story != nil {
+		return
+	}
 	for _, word := range []string{"archive", "delete", "unlink", "merge", "purge"} {
 		if strings.Contains(strings.ToLower(c.Op), word) {
 			w.violate("I9", "", "%s: a call of ours takes records away: %s %v", v.name, c.Op, c.IDs)
@@ -35,6 +38,9 @@ func (w *world) counted(t *task, v *vendor, c simulator.Call, fault string) {
 // syncd made, and edits that it overwrote unread. late: the write that made them
 // outlived its sender's patience.
 func (w *world) follow(v *vendor, late bool) {
+	if w.story != nil {
+		return // it looks for itself
+	}
 	changes := v.truth.Changes()
 	for _, c := range changes[v.changes:] {
 		if c.Object != v.object || len(c.Actor) < 4 || c.Actor[:4] != "app:" {

@@ -22,7 +22,6 @@ type hook struct {
 	renew    func(simulator.Post) simulator.Post // of every attempt; nil: as it was
 
 	opened connectors.Receiver
-	delay  time.Duration // how long a record is left alone after an event
 }
 
 func (w *world) openHooks() error {
@@ -31,7 +30,7 @@ func (w *world) openHooks() error {
 		if err != nil {
 			return err
 		}
-		v.hook.opened, v.hook.delay = r, w.infos[v.name].Objects[v.object].RereadDelay
+		v.hook.opened = r
 	}
 	return nil
 }
@@ -103,10 +102,12 @@ func (w *world) receive(system string, h *hook, p simulator.Post) error {
 	}
 	receipt := store.Receipt{System: system, DeliveryKey: key, Events: len(events.Hints)}
 	var said []string
+	var delay time.Duration // how long a record is left alone after an event
 	for _, e := range events.Hints {
+		delay = max(delay, w.infos[system].Objects[e.Object].RereadDelay)
 		receipt.Hints = append(receipt.Hints, store.Hint{
 			System: system, Object: e.Object, RecordID: e.RecordID, Lane: store.LaneLive, Version: e.Version,
-			Delay: h.delay, Cause: "webhook", DeliveryKey: key, Own: e.Own && h.trust,
+			Delay: delay, Cause: "webhook", DeliveryKey: key, Own: e.Own && h.trust,
 		})
 		said = append(said, fmt.Sprintf("%s own=%v v=%s", e.RecordID, e.Own && h.trust, e.Version))
 	}
@@ -117,7 +118,7 @@ func (w *world) receive(system string, h *hook, p simulator.Post) error {
 		return err
 	}
 	w.s.note("hook of %s: %s", system, strings.Join(said, ", "))
-	w.wakeAll(h.delay)
+	w.wakeAll(delay)
 	if w.hit(storeAfter) {
 		return errStore
 	}

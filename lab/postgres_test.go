@@ -211,6 +211,10 @@ func (x *timely) Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, er
 	return gives(x, func() ([]store.Pair, error) { return x.db.Pairs(ctx, q) })
 }
 
+func (x *timely) History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error) {
+	return gives(x, func() ([]store.Entry, error) { return x.db.History(ctx, system, object, recordID, limit) })
+}
+
 func (x *timely) Identity(ctx context.Context, id string) (*store.Identity, error) {
 	return gives(x, func() (*store.Identity, error) { return x.db.Identity(ctx, id) })
 }

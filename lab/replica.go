@@ -40,7 +40,7 @@ func (r *replica) boot() error {
 	}
 	var systems []*flows.System
 	for _, v := range w.systems {
-		if _, err := conns[v.name].Probe(context.Background(), []string{v.object}); err != nil {
+		if _, err := conns[v.name].Probe(context.Background(), v.objects); err != nil {
 			return fmt.Errorf("probe %s: %w", v.name, err)
 		}
 		s := &flows.System{Name: v.name, Conn: conns[v.name], Info: w.infos[v.name], SweepEvery: sweepEvery}
@@ -51,7 +51,7 @@ func (r *replica) boot() error {
 		v.calls = len(v.truth.Calls())
 	}
 	r.engine, err = flows.New(flows.Options{
-		Store: w.store, Keyring: w.keyring, Systems: systems, Links: []*flows.Link{w.link},
+		Store: w.store, Keyring: w.keyring, Systems: systems, Links: w.links,
 		Owner: fmt.Sprintf("r%d.%d", r.n, r.life), Lease: leaseTime, Now: w.now, Rand: w.s.rng.Float64,
 		Logger: w.logger(), Observe: silent{}, Together: w.together, Heartbeat: -1,
 	})
@@ -181,8 +181,10 @@ func (r *replica) sweep(system string) {
 	}
 	r.sweeps[system] = true
 	r.spawn(fmt.Sprintf("r%d.%d/sweep-%s", r.n, r.life, system), func(*task) {
-		if err := r.engine.Sweep(context.Background(), system, r.w.vendors[system].object); err != nil {
-			r.w.s.note("%s sweep: %v", r.w.s.current.name, err)
+		for _, object := range r.w.vendors[system].objects {
+			if err := r.engine.Sweep(context.Background(), system, object); err != nil {
+				r.w.s.note("%s sweep: %v", r.w.s.current.name, err)
+			}
 		}
 		delete(r.sweeps, system)
 	})

@@ -17,6 +17,7 @@ const (
 	atCall  boundary = "call"  // a call to a vendor
 	atStore boundary = "store" // a transaction
 	atHook  boundary = "hook"  // a webhook sets out
+	atGone  boundary = "gone"  // a call to a vendor that a script has taken off the net
 )
 
 var faultsAt = map[boundary][]string{
@@ -24,6 +25,7 @@ var faultsAt = map[boundary][]string{
 	atAfter: {stepCrash, stepPause},
 	atCall:  {callUnsent, callRefused, callPlain, call5xx, callApplied, callLost, callCut, callHTML, callLate, callStale},
 	atStore: {storeBefore, storeAfter},
+	atGone:  {callUnsent},
 	atHook:  {hookLost, hookTwice, hookLate},
 }
 
@@ -77,7 +79,15 @@ func (x *injector) hit(w *world, fault string) bool {
 }
 
 // gone says that a scene has taken a system off the net.
-func (x *injector) gone(system string) bool { return x != nil && x.away[system] }
+func (x *injector) gone(system string) bool {
+	if x == nil || !x.away[system] {
+		return false
+	}
+	if n := len(x.met); x.on && n > 0 && x.met[n-1] == atCall {
+		x.met[n-1] = atGone // nothing else can befall the call
+	}
+	return true
+}
 
 // meet counts a boundary that a coroutine comes to; t is nil for a webhook.
 func (x *injector) meet(t *task, kind boundary) {

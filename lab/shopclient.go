@@ -300,7 +300,7 @@ func (x *shopClient) call(op string, ids []string, work func() (status int, show
 		return x.fault(op, &cwire.Failure{Err: errDial})
 	}
 	w.giveWay(t)
-	if w.hit(callUnsent) {
+	if w.hit(callUnsent) || w.inject.gone(x.v.name) {
 		w.s.note("%s call %s %s: not sent", t.name, x.v.name, op)
 		return x.fault(op, &cwire.Failure{Err: errDial})
 	}

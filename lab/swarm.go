@@ -29,6 +29,7 @@ type Options struct {
 	Verbose bool
 
 	fixed *swarm // of a scene: nothing is drawn
+	story *story // of a text scenario: its links are the world's
 }
 
 // swarm is what one seed draws: which faults are on and how often they come.
@@ -48,15 +49,16 @@ type swarm struct {
 	late  time.Duration // longest lateness of a request
 	storm float64       // > 1: a bad day, faults come that much more often
 
-	crmLag    time.Duration
-	crmV3     bool
-	crmSearch bool // the token is not unique there: create class search
-	crmLimits bool
-	odooMajor int
-	ignoreBot bool
-	chatty    bool
-	trustMark bool
-	slow      time.Duration // longest ordinary answer
+	crmLag     time.Duration
+	crmV3      bool
+	crmSearch  bool // the token is not unique there: create class search
+	crmLimits  bool
+	mergeNewID bool // a merge makes a new id there
+	odooMajor  int
+	ignoreBot  bool
+	chatty     bool
+	trustMark  bool
+	slow       time.Duration // longest ordinary answer
 
 	systems  []string           // who is there, sorted
 	personas map[string]persona // of those that are made up

@@ -23,6 +23,7 @@ import (
 // people, and how a replica connects to it.
 type vendor struct {
 	name, object string
+	objects      []string // all that the world's links speak of; object is the one of the drawn worlds
 	kind         kind
 	handler      http.Handler // nil: it is spoken to in process
 	truth        *simulator.Truth
@@ -63,6 +64,9 @@ func (v *vendor) inverse(other string) string {
 
 // custom lists the fields that syncd asks a vendor for.
 func (w *world) custom(v *vendor) []connectors.CustomField {
+	if w.story != nil {
+		return w.story.custom(w, v)
+	}
 	token := connectors.CustomField{Object: v.object, Name: "syncd_ref", Label: "syncd reference", Unique: true}
 	switch v.kind {
 	case kindOdoo:
@@ -92,6 +96,9 @@ func (w *world) buildVendors() {
 			v = w.newShop(name, w.d.personas[name])
 		}
 		v.name = name
+		if v.objects = []string{v.object}; w.story != nil {
+			v.objects = w.story.objects[name]
+		}
 		w.systems = append(w.systems, v)
 		w.vendors[name] = v
 	}
@@ -108,12 +115,16 @@ func (w *world) newCRM() *vendor {
 	}
 	sim := hubspotsim.New(hubspotsim.Options{
 		Now: w.now, Seed: w.seed, ClientSecret: clientSecret, APIVersion: simVersion,
-		PerTenSeconds: limits, SearchPerSecond: limits, SearchLag: w.d.crmLag, WebhookURL: hookURL(crm), Deliver: w.announced(crm),
+		PerTenSeconds: limits, SearchPerSecond: limits, SearchLag: w.d.crmLag, NewIDOnMerge: w.d.mergeNewID, WebhookURL: hookURL(crm), Deliver: w.announced(crm),
 	})
 	v := &vendor{object: contacts, kind: kindHubSpot, handler: sim.Handler(), truth: sim.Truth(), people: crmPeople{sim}, close: sim.Close}
+	objects := []string{contacts}
+	if w.story != nil {
+		objects = w.story.objects[crm]
+	}
 	cfg := hubspot.Config{
 		System: crm, BaseURL: "https://crm.invalid", APIVersion: version, Token: func() string { return crmToken },
-		AppID: "54321", Secrets: []string{clientSecret}, Objects: []string{contacts}, Now: w.now,
+		AppID: "54321", Secrets: []string{clientSecret}, Objects: objects, Now: w.now,
 	}
 	v.connect = func(g *gate) (connectors.Connector, error) { return hubspot.New(cfg, cwire.NewClient(g)) }
 	v.hook = hook{

@@ -39,6 +39,8 @@ type world struct {
 	frozen  bool   // a row of three sides is frozen: it thaws after an hour, and then it is written
 	store   *steps
 	link    *flows.Link
+	links   []*flows.Link // link alone, or a story's
+	story   *story        // nil in worlds that are drawn or scripted
 	keyring *mapping.Keyring
 	infos   map[string]connectors.System
 
@@ -86,7 +88,7 @@ func newWorld(seed uint64, o Options) (*world, error) {
 		owner: map[recordKey]*person{}, origin: map[recordKey]recordKey{},
 		reads: map[recordKey]time.Time{}, edits: map[fieldKey]*lastEdit{}, acked: map[recordKey]time.Time{},
 		binned: map[recordKey]bool{}, joined: map[recordKey]recordKey{}, births: map[recordKey]int{},
-		cleared: map[string]bool{}, epochs: map[string]int64{}, woken: map[int64]bool{}, unread: map[string]map[string]bool{}, stale: map[string]map[string]bool{}, under: map[string]map[string]bool{},
+		story: o.story, cleared: map[string]bool{}, epochs: map[string]int64{}, woken: map[int64]bool{}, unread: map[string]map[string]bool{}, stale: map[string]map[string]bool{}, under: map[string]map[string]bool{},
 	}
 	if o.fixed != nil {
 		w.d = *o.fixed
@@ -146,7 +148,9 @@ func (w *world) connect(gates map[string]*gate) (map[string]connectors.Connector
 		if err != nil {
 			return nil, err
 		}
-		out[v.name] = c
+		if out[v.name] = c; w.story != nil {
+			out[v.name] = &recorder{c, v, w.story}
+		}
 	}
 	return out, nil
 }
@@ -159,23 +163,35 @@ func (w *world) prepare() error {
 		return err
 	}
 	for _, v := range w.systems {
-		name, object := v.name, []string{v.object}
+		name := v.name
 		if err := conns[name].Setup(ctx, w.custom(v)); err != nil {
 			return fmt.Errorf("set up %s: %w", name, err)
 		}
-		info, err := conns[name].Probe(ctx, object)
+		info, err := conns[name].Probe(ctx, v.objects)
 		if err != nil {
 			return fmt.Errorf("probe %s again: %w", name, err)
 		}
-		o := info.Objects[v.object]
-		o.ReadBatch, o.WriteBatch = min(o.ReadBatch, w.d.readBatch), min(o.WriteBatch, w.d.writeBatch)
-		info.Objects[v.object] = o
+		for name, o := range info.Objects {
+			o.ReadBatch, o.WriteBatch = min(o.ReadBatch, w.d.readBatch), min(o.WriteBatch, w.d.writeBatch)
+			info.Objects[name] = o
+		}
 		w.infos[name] = info
+	}
+	if w.story != nil {
+		if err := w.story.adjust(w); err != nil {
+			return err
+		}
 	}
 	if err := w.register(); err != nil {
 		return err
 	}
-	if w.link, err = w.customers(); err != nil {
+	if w.story != nil {
+		err = w.story.compile(ctx, w)
+	} else {
+		w.link, err = w.customers()
+		w.links = []*flows.Link{w.link}
+	}
+	if err != nil {
 		return err
 	}
 	return w.openHooks()
@@ -184,9 +200,11 @@ func (w *world) prepare() error {
 // register notes the systems in the store, as the daemon does at start.
 func (w *world) register() error {
 	for _, v := range w.systems {
-		o := w.infos[v.name].Objects[v.object]
-		row := store.SystemRow{System: v.name, Kind: v.name, Tenant: w.infos[v.name].Tenant, Objects: []store.ObjectRow{{
-			Object: v.object, CreateClass: string(o.CreateClass), Settle: o.Settle, IndexLag: o.IndexLag}}}
+		row := store.SystemRow{System: v.name, Kind: v.name, Tenant: w.infos[v.name].Tenant}
+		for _, object := range v.objects {
+			o := w.infos[v.name].Objects[object]
+			row.Objects = append(row.Objects, store.ObjectRow{Object: object, CreateClass: string(o.CreateClass), Settle: o.Settle, IndexLag: o.IndexLag})
+		}
 		if err := w.db.Register(context.Background(), []store.SystemRow{row}); err != nil {
 			return fmt.Errorf("register %s: %w", v.name, err)
 		}
