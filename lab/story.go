@@ -30,6 +30,7 @@ type story struct {
 	events      []line
 	golden      map[string]string // by section, as the file has it
 	faults      faultRule
+	loose       bool // how often is asked depends on chance: calls and causes are not told
 
 	links   []config.Link
 	objects map[string][]string // by system, sorted

@@ -173,6 +173,9 @@ func (t *telling) writesText() string {
 // callsText is what the story cost: calls to each system, those of sweeps left out.
 func (t *telling) callsText() string {
 	var out []string
+	if t.st.loose {
+		return ""
+	}
 	for _, v := range t.systems {
 		text, total := "", 0
 		for _, what := range slices.Sorted(maps.Keys(t.calls[v.name])) {
@@ -411,7 +414,11 @@ func (t *telling) historyText() string {
 		list := t.history(r)
 		slices.Reverse(list)
 		for _, e := range list[min(len(list), t.notes[r]):] {
-			out = append(out, fmt.Sprintf("%s %s (%s)%s", t.called(r), e.Action, e.Cause, t.changesText(e)))
+			cause := " (" + e.Cause + ")"
+			if t.st.loose {
+				cause = ""
+			}
+			out = append(out, t.called(r)+" "+e.Action+cause+t.changesText(e))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(strings.Fields(a)[0], strings.Fields(b)[0]) })

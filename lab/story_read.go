@@ -48,7 +48,7 @@ func readChapter(path string) (*chapter, error) {
 		title, begins := strings.CutPrefix(text, "== ")
 		switch m := sectionLine.FindStringSubmatch(text); {
 		case begins:
-			st, section = &story{file: file, title: title, line: n, yaml: shared.yaml, world: shared.world, golden: map[string]string{}, faults: shared.faults}, ""
+			st, section = &story{file: file, title: title, line: n, yaml: shared.yaml, world: shared.world, golden: map[string]string{}, faults: shared.faults, loose: shared.loose}, ""
 			c.stories = append(c.stories, st)
 		case m != nil:
 			section = m[1]
@@ -120,6 +120,12 @@ func (st *story) take(section string, l line) error {
 			st.faults = rule
 			if rule != faultsSame && why == "" {
 				return st.fault(l, "say why the faults are %s: faults %s: because …", rule, rule)
+			}
+			return nil
+		}
+		if why, is := strings.CutPrefix(l.text, "chance decides:"); is {
+			if st.loose = true; strings.TrimSpace(why) == "" {
+				return st.fault(l, "say what chance decides")
 			}
 			return nil
 		}
