@@ -38,11 +38,11 @@ func (b *batch) meetAgain(r *row) store.Finish {
 func (b *batch) waitFor(ctx context.Context, s *stranger, identityID string) {
 	age := max(0, b.Now().Sub(s.row.work.FirstHint))
 	again := store.Finish{Disposition: store.Again, After: b.between(time.Second, 2*time.Second), Blame: b.unblamed(s.row)}
+	again.After += min(age/4, longestWait)
 	if age < ordinaryWait {
 		b.end(s.row, "create_under_way", again)
 		return
 	}
-	again.After += min(age/4, longestWait)
 	leased, _, err := b.lookAt(ctx, identityID)
 	if err != nil {
 		b.end(s.row, "store", b.storeTrouble(s.row, err))
