@@ -73,6 +73,9 @@ type Options struct {
 	// Together runs calls side by side and returns when all have ended; nil
 	// means a goroutine each. The lab runs them in an order of its own.
 	Together func(calls []func())
+	// SchemaDoubt is told that a system refused a field by name: it may have been
+	// removed (F65). nil: nobody asks.
+	SchemaDoubt func(system, object, field string)
 	// Heartbeat is how often leases are prolonged, 0 means a quarter of Lease,
 	// negative never. The lab has no use for a goroutine that wakes by itself.
 	Heartbeat time.Duration

@@ -128,6 +128,9 @@ func (e *Engine) noteTrouble(system string, err *connectors.Error, wrote bool) {
 		what := err.Object
 		if err.Field != "" {
 			what += " has no field " + err.Field
+			if e.SchemaDoubt != nil {
+				e.SchemaDoubt(system, err.Object, err.Field)
+			}
 		}
 		e.say(h, system, now.Add(setupPause), what+": correct the mapping or make the field in "+system+"; work stays queued until then", err, wrote)
 	default:

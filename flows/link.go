@@ -26,6 +26,9 @@ type Member struct {
 	Inverse        map[string]string // other system → column that holds its record id
 	Filter         *fields.Filter    // nil: every record
 	CreateWith     map[string]string // columns set when we create, never afterwards
+	// Blind says why the filter cannot tell whose records are whose: a field of it is
+	// missing or another one (F65). Records that nobody knows wait; "" if it can.
+	Blind string
 	Write, Listen  bool
 }
 
@@ -82,7 +85,8 @@ func (l *Link) columns(m *Member) []string {
 }
 
 // projection is what a read of an object asks for: the columns of all links
-// that have the object, and the token.
+// that have the object, and the token. What the object does not have is not asked
+// for: vendors refuse a whole read for one unknown name (F65).
 func projection(links []*Link, system, object string, o connectors.Object) []string {
 	set := map[string]bool{}
 	if o.TokenField != "" {
@@ -91,7 +95,9 @@ func projection(links []*Link, system, object string, o connectors.Object) []str
 	for _, l := range links {
 		if m := l.member(system); m != nil && m.Object == object {
 			for _, c := range l.columns(m) {
-				set[c] = true
+				if _, known := o.Fields[c]; known || len(o.Fields) == 0 {
+					set[c] = true
+				}
 			}
 		}
 	}

@@ -50,6 +50,10 @@ func (b *batch) meet(r *row) *stranger {
 	var fits []*Link
 	for _, l := range b.linksOf(b.place) {
 		m := l.member(b.place.system)
+		if m.Listen && m.Blind != "" {
+			b.end(r, "schema", store.Finish{Disposition: store.Again, After: b.between(heldDelay, heldDelay+10*time.Second), Blame: b.unblamed(r), Error: m.Blind})
+			return nil
+		}
 		if m.Listen && m.inScope(rec.Values) {
 			fits = append(fits, l)
 		}

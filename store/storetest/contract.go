@@ -98,6 +98,32 @@ type Store interface {
 	Audit(ctx context.Context, lines ...store.Audit) error
 	Audits(ctx context.Context, limit int) ([]store.Audit, error)
 
+	// KeepColumns takes up columns that a link runs with for the first time, and
+	// notes of those it knows which are missing now; each time that one comes back is
+	// counted once. Type and read-only stay as they were taken up.
+	KeepColumns(ctx context.Context, columns []store.LinkColumn) error
+	Columns(ctx context.Context) ([]store.LinkColumn, error)
+	// Describe keeps what objects look like, for the replicas that did not ask.
+	Describe(ctx context.Context, ds []store.Description) error
+	Described(ctx context.Context) ([]store.Description, error)
+	// PutInForce puts definitions in force, with its line of audit; false if they were
+	// to be a link's first and are not. A plan that was applied, or was made under
+	// another configuration, is store.ErrStale, and nothing is changed.
+	PutInForce(ctx context.Context, f store.InForce) (bool, error)
+	Definitions(ctx context.Context) ([]store.Definition, error)
+	// WakeSuspended enqueues one record of every identity of a link that has one of
+	// the rows suspended, in one of the systems.
+	WakeSuspended(ctx context.Context, link string, rows, systems []string, lane store.Lane, cause string) (int, error)
+	// A run is begun, given its lines, and ended: planned, done, failed. EnqueueRun
+	// enqueues the records of its next lines and says how many those were.
+	NewRun(ctx context.Context, r store.Run) (int64, error)
+	AddRunRows(ctx context.Context, run int64, rows []store.RunRow) error
+	EndRun(ctx context.Context, r store.Run) error
+	Runs(ctx context.Context, id int64, state string, limit int) ([]store.Run, error)
+	EnqueueRun(ctx context.Context, run int64, limit int, lane store.Lane, cause string) (int, error)
+	// Identities pages through the living identities of a link, by id.
+	Identities(ctx context.Context, link, after string, limit int) ([]*store.Identity, error)
+
 	// What people and tests look at.
 	Queues(ctx context.Context) ([]store.QueueStat, error)
 	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)

@@ -28,9 +28,21 @@ type law struct {
 // closes it when its test ends.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, laws := range [][]law{
-		queueLaws, attemptLaws, batchLaws, leaseLaws, claimLaws, sendLaws, persistLaws, fateLaws, sweepLaws, readLaws, pruneLaws, askLaws,
+		queueLaws,
+		attemptLaws,
+		batchLaws,
+		leaseLaws,
+		claimLaws,
+		sendLaws,
+		persistLaws,
+		fateLaws,
+		sweepLaws,
+		readLaws,
+		pruneLaws,
+		askLaws,
 		goneLaws,
 		auditLaws,
+		definitionLaws,
 	} {
 		for _, l := range laws {
 			t.Run(l.name, func(t *testing.T) { l.check(newEnv(t, open(t))) })

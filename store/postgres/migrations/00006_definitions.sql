@@ -4,6 +4,7 @@
 
 CREATE TABLE field_rev (                 -- the field definitions that an applied plan has put in force (F48)
   link text COLLATE "C", field text COLLATE "C", rev text NOT NULL, run_id bigint,
+  superseded text NOT NULL DEFAULT '',   -- the revisions that were in force before, by blanks: whoever runs one is behind
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), applied_by text NOT NULL,
   PRIMARY KEY (link, field));
 

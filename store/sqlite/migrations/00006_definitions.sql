@@ -4,6 +4,7 @@
 
 CREATE TABLE field_rev (                 -- the field definitions that an applied plan has put in force (F48)
   link TEXT NOT NULL, field TEXT NOT NULL, rev TEXT NOT NULL, run_id INTEGER,
+  superseded TEXT NOT NULL DEFAULT '',   -- the revisions that were in force before, by blanks: whoever runs one is behind
   applied_at INTEGER NOT NULL, applied_by TEXT NOT NULL,
   PRIMARY KEY (link, field)
 ) STRICT, WITHOUT ROWID;
