@@ -72,7 +72,7 @@ func TestFilterRefusals(t *testing.T) {
 	tests := []struct{ src, want string }{
 		{"", "empty"},
 		{`name ==`, "not understood"},
-		{strings.Repeat(" ", maxFilterLength) + "true", "longer than"},
+		{strings.Repeat(" ", maxFormulaLength) + "true", "longer than"},
 		{strings.Repeat("!", 300) + "true", "not understood"},
 		{strings.Repeat("(", 1900) + "true", "not understood"},
 		{`repeat("x", 1e9) == ""`, "repeat() is not available"},
@@ -134,7 +134,7 @@ func TestFilterErrorsHoldNoValues(t *testing.T) {
 		`amount > 5`:       {"amount": "canary"},
 		`is_company`:       {"is_company": "canary"},
 		`int(name) == 5`:   {"name": "canary"},
-		`name[0:5] == ""`:  {"name": strings.Repeat("canary", maxFilterValue)},
+		`name[0:5] == ""`:  {"name": strings.Repeat("canary", maxFormulaValue)},
 		`amount > 5 `:      {"amount": "NaN"},
 		`float(name) == 5`: {"name": "canary"},
 	} {
@@ -163,13 +163,13 @@ func TestFilterIsBounded(t *testing.T) {
 		mostBytes = 64 << 20
 	)
 	for _, src := range []string{
-		strings.Repeat("name+", maxFilterSums) + `name == ""`,
+		strings.Repeat("name+", maxFormulaSums) + `name == ""`,
 		`name matches "(a|aa)+$" and name matches "(a*)*b"`,
 		`name matches "(a?){30}a{30}$"`,
-		strings.Repeat("name+", maxFilterSums) + `name matches "(a?){30}a{30}$"`,
+		strings.Repeat("name+", maxFormulaSums) + `name matches "(a?){30}a{30}$"`,
 	} {
 		f := bound(t, src)
-		long := strings.Repeat("a", f.reach)
+		long := strings.Repeat("a", f.formula.reach)
 		if _, ok, err := f.Match(map[string]string{"name": long + "a"}); ok || err == nil {
 			t.Errorf("%.30s: longer than its reach, but evaluated", src)
 		}

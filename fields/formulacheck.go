@@ -10,10 +10,10 @@ import (
 	"github.com/expr-lang/expr/conf"
 )
 
-// filterFunctions are the built-in functions that a filter may call. None has
+// formulaFunctions are the built-in functions that a formula may call. None has
 // I/O or a clock, none loops over more than its arguments, and none gives a
 // text longer than what it was given.
-var filterFunctions = []string{
+var formulaFunctions = []string{
 	"abs", "ceil", "float", "floor", "hasPrefix", "hasSuffix", "indexOf", "int", "lastIndexOf",
 	"len", "lower", "max", "min", "round", "string", "trim", "trimPrefix", "trimSuffix", "upper",
 }
@@ -24,25 +24,26 @@ const maxRange = 1000
 // envName is expr's word for all fields at once.
 const envName = "$env"
 
-func filterConfig() *conf.Config {
+func formulaConfig() *conf.Config {
 	c := conf.CreateNew()
-	c.MaxNodes = maxFilterNodes
+	c.MaxNodes = maxFormulaNodes
 	return c
 }
 
-// filterVisitor collects the names that a filter uses and the first thing in it
+// formulaVisitor collects the names that a formula uses and the first thing in it
 // that is not allowed. Children are visited before their parents.
-type filterVisitor struct {
+type formulaVisitor struct {
 	fields map[string]bool
 	envs   int // $env seen, less those seen again as $env["name"]
 	sums   int // uses of +
 	size   int // instructions of all patterns
+	noun   string
 	err    error
 }
 
-// checkFilter refuses what is not allowed and gives what it saw.
-func checkFilter(root *ast.Node) (*filterVisitor, error) {
-	v := &filterVisitor{fields: map[string]bool{}}
+// checkFormula refuses what is not allowed and gives what it saw.
+func checkFormula(noun string, root *ast.Node) (*formulaVisitor, error) {
+	v := &formulaVisitor{noun: noun, fields: map[string]bool{}}
 	ast.Walk(root, v)
 	if v.err == nil && v.envs != 0 {
 		v.refuse(`%s is allowed as %s["field name"] only`, envName, envName)
@@ -53,14 +54,14 @@ func checkFilter(root *ast.Node) (*filterVisitor, error) {
 	return v, nil
 }
 
-func (v *filterVisitor) refuse(format string, args ...any) {
+func (v *formulaVisitor) refuse(format string, args ...any) {
 	if v.err == nil {
-		v.err = fmt.Errorf("the filter is not allowed: "+format, args...)
+		v.err = fmt.Errorf("the "+v.noun+" is not allowed: "+format, args...)
 	}
 }
 
 // Visit implements ast.Visitor: what is not named here is refused.
-func (v *filterVisitor) Visit(node *ast.Node) {
+func (v *formulaVisitor) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode, *ast.ConstantNode,
 		*ast.UnaryNode, *ast.ConditionalNode, *ast.ArrayNode, *ast.SliceNode:
@@ -75,15 +76,15 @@ func (v *filterVisitor) Visit(node *ast.Node) {
 	case *ast.BinaryNode:
 		v.binary(n)
 	case *ast.BuiltinNode:
-		if !slices.Contains(filterFunctions, n.Name) {
-			v.refuse("%s() is not available; functions are %s", n.Name, strings.Join(filterFunctions, ", "))
+		if !slices.Contains(formulaFunctions, n.Name) {
+			v.refuse("%s() is not available; functions are %s", n.Name, strings.Join(formulaFunctions, ", "))
 		}
 	case *ast.CallNode:
 		name := "that"
 		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
 			name = callee.Value
 		}
-		v.refuse("%s() is not available; functions are %s", name, strings.Join(filterFunctions, ", "))
+		v.refuse("%s() is not available; functions are %s", name, strings.Join(formulaFunctions, ", "))
 	case *ast.NilNode:
 		v.refuse(`nil is not used: an empty field is ""`)
 	default:
@@ -91,7 +92,7 @@ func (v *filterVisitor) Visit(node *ast.Node) {
 	}
 }
 
-func (v *filterVisitor) member(n *ast.MemberNode) {
+func (v *formulaVisitor) member(n *ast.MemberNode) {
 	base, isName := n.Node.(*ast.IdentifierNode)
 	name, isText := n.Property.(*ast.StringNode)
 	if !isName || !isText {
@@ -108,13 +109,13 @@ func (v *filterVisitor) member(n *ast.MemberNode) {
 	v.fields[name.Value] = true
 }
 
-func (v *filterVisitor) binary(n *ast.BinaryNode) {
+func (v *formulaVisitor) binary(n *ast.BinaryNode) {
 	switch n.Operator {
 	case "matches":
 		v.pattern(n.Right)
 	case "+":
-		if v.sums++; v.sums > maxFilterSums {
-			v.refuse("more than %d sums", maxFilterSums)
+		if v.sums++; v.sums > maxFormulaSums {
+			v.refuse("more than %d sums", maxFormulaSums)
 		}
 	case "..":
 		from, ok1 := n.Left.(*ast.IntegerNode)
@@ -127,7 +128,7 @@ func (v *filterVisitor) binary(n *ast.BinaryNode) {
 
 // pattern takes a literal that is a regular expression of RE2's kind and is not
 // too large.
-func (v *filterVisitor) pattern(n ast.Node) {
+func (v *formulaVisitor) pattern(n ast.Node) {
 	literal, ok := n.(*ast.StringNode)
 	if !ok {
 		v.refuse("the pattern of matches must be a text in quotes")
