@@ -28,112 +28,204 @@ type Spec struct {
 	Name    string              // name of the row, for messages
 	Columns map[string][]string // system → columns; most transforms take exactly one
 	As      string              // name of the transform, "" is "text"
-	Params  map[string]string   // parameters of the transform; see Transforms
+	Params  map[string]string   // parameters of the transform, for all systems; see Transforms
+	// Per holds the parameters that differ by system: parameter → system → value.
+	Per map[string]map[string]string
+	// Values are what systems write for one meaning each: a picklist. Unknown says
+	// what becomes of any other value: UnknownSkip, UnknownPark, or UnknownDefault
+	// with the name of a meaning in Default; "" leaves it to the transform.
+	Values           []Value
+	Unknown, Default string
+	// From is the system of a one-way row that is its source, "" every way.
+	From string
+	// Expr computes the value from the columns in From.
+	Expr string
+	// Const is the one value that the row must have wherever it has columns.
+	Const *string
+	// Samples are values that must come back as they are: see CheckTwoWay.
+	Samples []string
 }
 
-// Row is a compiled field row. It does not change and is safe for concurrent
-// use.
+// Error is a fault of a row's definition: the key that it is at, such as
+// "values[1].odoo", "" for the row, and a sentence for the person who wrote it.
+type Error struct{ Row, Key, Msg string }
+
+// Error gives row and sentence.
+func (e *Error) Error() string { return fmt.Sprintf("field %q: %s", e.Row, e.Msg) }
+
+func (s Spec) fault(key, format string, args ...any) *Error {
+	return &Error{Row: s.Name, Key: key, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Row is a compiled field row. It does not change after Bind and is safe for
+// concurrent use.
 type Row struct {
-	name    string
-	columns map[string][]string
-	rev     string
-	norm    func(string) string
-	usable  func(canonical string) bool
-	samples []string
+	name     string
+	from     string
+	columns  map[string][]string
+	rev      string
+	norm     func(string) string
+	usable   func(canonical string) bool
+	partial  bool             // not every canonical text can be held by every system: see Holds
+	codecs   map[string]codec // by system; without one a single column is the value
+	unknown  string
+	computed *computed
+	constant *string
+	samples  []string // canonical
+	asked    []string // the samples of the definition, as systems hold them
+}
+
+// codec is how one system holds a row's value in its columns. get gives a text for
+// norm, or false for a value that it does not know. put gives the columns; shown
+// has "" for what was not shown, and what get does not see of it is kept.
+type codec struct {
+	get func(shown []string) (string, bool)
+	put func(canonical string, shown []string) []string
 }
 
 // revLength is how many hexadecimal digits a row's fingerprint has: 48 bits are
 // plenty to tell the few versions of one row apart.
 const revLength = 12
 
-// Compile checks a definition and makes it ready for use. The error is one
-// sentence for the person who wrote it.
+// Compile checks a definition and makes it ready for use. The error is an Error.
+// A row with an expression must then be bound, too.
 func Compile(s Spec) (*Row, error) {
-	as := s.As
-	if as == "" {
-		as = asText
-	}
-	t, ok := transforms[as]
-	if !ok {
-		return nil, fmt.Errorf("field %q: there is no transform %q%s", s.Name, as, didYouMean(as, slices.Sorted(maps.Keys(transforms))))
-	}
-	if err := checkColumns(s, as, t.maxColumns); err != nil {
-		return nil, err
-	}
-	params, err := checkParams(s, as, t)
+	r, err := compile(s)
 	if err != nil {
 		return nil, err
 	}
-	r := &Row{name: s.Name, columns: map[string][]string{}}
-	for system, columns := range s.Columns {
-		r.columns[system] = slices.Clone(columns)
-	}
-	r.norm, r.usable = t.build(params)
-	r.samples = samplesOf(as, params)
-	r.rev = fingerprint(as, params, r.columns)
 	return r, nil
 }
 
-func checkColumns(s Spec, as string, most int) error {
-	if len(s.Columns) == 0 {
-		return fmt.Errorf("field %q: it has no column in any system", s.Name)
+func compile(s Spec) (*Row, *Error) {
+	if s.As == "" {
+		s.As = asText
 	}
-	for _, system := range slices.Sorted(maps.Keys(s.Columns)) {
-		columns := s.Columns[system]
-		switch {
-		case len(columns) == 0:
-			return fmt.Errorf("field %q: it has no column in %s", s.Name, system)
-		case len(columns) > most && most == 1:
-			return fmt.Errorf("field %q: transform %q takes one column in each system, not %d in %s", s.Name, as, len(columns), system)
-		case len(columns) > most:
-			return fmt.Errorf("field %q: transform %q takes at most %d columns in a system, not %d in %s", s.Name, as, most, len(columns), system)
+	t, ok := transforms[s.As]
+	if !ok {
+		return nil, s.fault("as", "there is no transform %q%s", s.As, didYouMean(s.As, slices.Sorted(maps.Keys(transforms))))
+	}
+	if err := checkColumns(s, t.maxColumns); err != nil {
+		return nil, err
+	}
+	set, err := settingOf(s, t)
+	if err != nil {
+		return nil, err
+	}
+	r := &Row{name: s.Name, from: s.From, columns: map[string][]string{}, unknown: s.Unknown, asked: s.Samples, codecs: map[string]codec{}}
+	for system, columns := range s.Columns {
+		r.columns[system] = slices.Clone(columns)
+	}
+	built, err := t.build(set)
+	if err != nil {
+		return nil, err
+	}
+	r.norm, r.usable, r.partial = built.norm, built.usable, built.partial
+	if built.codec != nil {
+		for system := range r.columns {
+			r.codecs[system] = built.codec(system)
 		}
-		for i, c := range columns {
-			if strings.TrimSpace(c) == "" {
-				return fmt.Errorf("field %q: a column in %s has no name", s.Name, system)
-			}
-			if slices.Contains(columns[:i], c) {
-				return fmt.Errorf("field %q: column %q is there twice in %s", s.Name, c, system)
-			}
+	}
+	values := built.table
+	if values == nil {
+		values, err = r.addValues(set)
+	}
+	if err == nil {
+		err = r.addFixed(s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.samples = samplesOf(set, values)
+	r.rev = fingerprint(s, set)
+	return r, nil
+}
+
+// addFixed takes what gives the row its value instead of a column.
+func (r *Row) addFixed(s Spec) *Error {
+	switch {
+	case s.Expr != "" && s.Const != nil:
+		return s.fault("expr", "a row has either an expression or a fixed value: take one out")
+	case s.Expr != "" && s.From == "":
+		return s.fault("expr", "a computed row goes one way: add `goes: a -> b`")
+	case s.Expr != "":
+		c, err := parseComputed(s.Expr, s.Columns[s.From])
+		if err != nil {
+			return s.fault("expr", "%v", err)
 		}
+		r.computed = c
+	case s.Const != nil:
+		value := r.norm(*s.Const)
+		if !r.Holds(value) {
+			return s.fault("value", "not every system of the row can hold that value")
+		}
+		r.constant = &value
 	}
 	return nil
 }
 
-// checkParams gives the parameters in their normal form.
-func checkParams(s Spec, as string, t transform) (map[string]string, error) {
-	params := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
-		check, ok := t.params[name]
-		if !ok {
-			return nil, fmt.Errorf("field %q: transform %q has no parameter %q%s", s.Name, as, name, didYouMean(name, slices.Sorted(maps.Keys(t.params))))
-		}
-		value, err := check(s.Params[name])
-		if err != nil {
-			return nil, fmt.Errorf("field %q: %s %q: %w", s.Name, name, s.Params[name], err)
-		}
-		params[name] = value
+// Bind tells a computed row the types of its source's fields: "bool", "number",
+// anything else is text.
+func (r *Row) Bind(types map[string]string) error {
+	if r.computed == nil {
+		return nil
 	}
-	return params, nil
+	if err := r.computed.bind(types); err != nil {
+		return &Error{Row: r.name, Key: "expr", Msg: err.Error()}
+	}
+	return nil
 }
 
 // fingerprint hashes everything that decides what a row means. Lengths are part
-// of it, so that no two definitions read alike.
-func fingerprint(as string, params map[string]string, columns map[string][]string) string {
+// of it, so that no two definitions read alike. What a definition does not have
+// leaves the fingerprint as it was before that existed.
+func fingerprint(s Spec, set setting) string {
 	var b strings.Builder
 	put := func(s string) { fmt.Fprintf(&b, "%d:%s,", len(s), s) }
-	put(as)
-	fmt.Fprintf(&b, "%d params,", len(params))
-	for _, name := range slices.Sorted(maps.Keys(params)) {
+	put(s.As)
+	fmt.Fprintf(&b, "%d params,", len(set.params))
+	for _, name := range slices.Sorted(maps.Keys(set.params)) {
 		put(name)
-		put(params[name])
+		put(set.params[name])
 	}
-	for _, system := range slices.Sorted(maps.Keys(columns)) {
+	for _, system := range slices.Sorted(maps.Keys(s.Columns)) {
 		put(system)
-		fmt.Fprintf(&b, "%d columns,", len(columns[system]))
-		for _, c := range columns[system] {
+		fmt.Fprintf(&b, "%d columns,", len(s.Columns[system]))
+		for _, c := range s.Columns[system] {
 			put(c)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(set.per)) {
+		for _, system := range slices.Sorted(maps.Keys(set.per[name])) {
+			put("per")
+			put(name)
+			put(system)
+			put(set.per[name][system])
+		}
+	}
+	for _, v := range s.Values {
+		put("meaning")
+		put(v.Name)
+		for _, system := range slices.Sorted(maps.Keys(v.In)) {
+			put(system)
+			fmt.Fprintf(&b, "%d values,", len(v.In[system]))
+			for _, text := range v.In[system] {
+				put(text)
+			}
+		}
+	}
+	if s.Unknown != "" {
+		put("unknown")
+		put(s.Unknown)
+		put(s.Default)
+	}
+	if s.Expr != "" {
+		put("expr")
+		put(s.Expr)
+	}
+	if s.Const != nil {
+		put("value")
+		put(*s.Const)
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:])[:revLength]
@@ -155,35 +247,114 @@ func (r *Row) Rev() string { return r.rev }
 // Norm brings any text into the row's canonical space.
 func (r *Row) Norm(value string) string { return r.norm(value) }
 
-// Get reads the row's columns of a system. ok is false if one of them was not
-// shown, or if the row has none there.
-func (r *Row) Get(system string, values map[string]string) (canonical string, ok bool) {
-	columns := r.columns[system]
-	if len(columns) == 0 {
+// Const gives the one value that the row must have wherever it has columns.
+func (r *Row) Const() (canonical string, ok bool) {
+	if r.constant == nil {
 		return "", false
 	}
-	if len(columns) == 1 {
+	return *r.constant, true
+}
+
+// Fault is why a row has no value although its columns are shown.
+type Fault struct {
+	Computed bool   // the expression failed on this record; otherwise a value is not known
+	Value    string // the columns, as they are shown; "" for an expression
+	Detail   string // what is wrong; never a value
+	Park     bool   // the record is to wait for a person, not the row alone
+}
+
+// Holds says that every system which the row is written in can hold a canonical
+// value so that it comes back. What it cannot hold does not flow: a local time in
+// the hour that the clocks show twice, a tag with another system's separator in it.
+func (r *Row) Holds(canonical string) bool {
+	if !r.partial {
+		return true
+	}
+	for system, c := range r.codecs {
+		if system == r.from {
+			continue
+		}
+		text, known := c.get(c.put(canonical, make([]string, len(r.columns[system]))))
+		if !known || r.norm(text) != canonical {
+			return false
+		}
+	}
+	return true
+}
+
+// Get reads the row's columns of a system. ok is false if one of them was not
+// shown, if the row has none there, or if it has no value there: see Read.
+func (r *Row) Get(system string, values map[string]string) (canonical string, ok bool) {
+	canonical, ok, _ = r.Read(system, values)
+	return canonical, ok
+}
+
+// Read is Get that also says why a row that is shown has no value.
+func (r *Row) Read(system string, values map[string]string) (canonical string, ok bool, fault *Fault) {
+	columns := r.columns[system]
+	if len(columns) == 0 {
+		return "", false, nil
+	}
+	if r.computed != nil && system == r.from {
+		return r.compute(values)
+	}
+	c, own := r.codecs[system]
+	if !own {
 		v, shown := values[columns[0]]
 		if !shown {
-			return "", false
+			return "", false, nil
 		}
-		return r.norm(v), true
-	}
-	parts := make([]string, len(columns))
-	for i, c := range columns {
-		v, shown := values[c]
-		if !shown {
-			return "", false
+		canonical = r.norm(v)
+		if !r.Holds(canonical) {
+			return "", false, r.unheld(v)
 		}
-		parts[i] = v
+		return canonical, true, nil
 	}
-	return r.norm(strings.Join(parts, " ")), true
+	shown := make([]string, len(columns))
+	for i, column := range columns {
+		v, ok := values[column]
+		if !ok {
+			return "", false, nil
+		}
+		shown[i] = v
+	}
+	text, known := c.get(shown)
+	if !known {
+		return "", false, &Fault{Value: strings.Join(shown, " "), Detail: "this value is not in the row's values", Park: r.unknown == UnknownPark}
+	}
+	canonical = r.norm(text)
+	if !r.Holds(canonical) {
+		return "", false, r.unheld(strings.Join(shown, " "))
+	}
+	return canonical, true, nil
+}
+
+func (r *Row) unheld(value string) *Fault {
+	return &Fault{Value: value, Detail: "a system of the row cannot hold this value so that it comes back", Park: r.unknown == UnknownPark}
+}
+
+// compute evaluates the row's expression on a record of its source.
+func (r *Row) compute(values map[string]string) (string, bool, *Fault) {
+	text, shown, err := r.computed.value(values)
+	switch {
+	case err != nil:
+		return "", false, &Fault{Computed: true, Detail: err.Error(), Park: r.unknown == UnknownPark}
+	case !shown:
+		return "", false, nil
+	}
+	canonical := r.norm(text)
+	if !r.Holds(canonical) {
+		return "", false, r.unheld(text)
+	}
+	return canonical, true, nil
 }
 
 // Put gives the columns to write so that Get gives canonical: only those that
 // differ from current, so the map is empty (never nil) if Get gives canonical
 // already. A column missing from current is always written. What the transform
 // does not see of current is kept. nil if the row has no columns in the system.
+// A computed row's source is never written, and neither is a value that is none
+// of the row's.
 func (r *Row) Put(system, canonical string, current map[string]string) map[string]string {
 	columns := r.columns[system]
 	if len(columns) == 0 {
@@ -191,13 +362,19 @@ func (r *Row) Put(system, canonical string, current map[string]string) map[strin
 	}
 	canonical = r.norm(canonical)
 	writes := map[string]string{}
+	if r.computed != nil && system == r.from || !r.Holds(canonical) {
+		return writes
+	}
 	if now, ok := r.Get(system, current); ok && now == canonical {
 		return writes
 	}
 	parts := []string{canonical}
-	if len(columns) == nameColumns {
-		first, last := splitName(canonical, current[columns[1]])
-		parts = []string{first, last}
+	if c, own := r.codecs[system]; own {
+		shown := make([]string, len(columns))
+		for i, column := range columns {
+			shown[i] = current[column]
+		}
+		parts = c.put(canonical, shown)
 	}
 	for i, c := range columns {
 		if v, shown := current[c]; !shown || v != parts[i] {

@@ -162,6 +162,10 @@ func values() *rapid.Generator[string] {
 		rapid.StringMatching(`[0-9]{4}-[01][0-9]-[0-3][0-9](T[0-2][0-9]:00:00(Z|[+-]0[0-9]:00))?`),
 		rapid.StringMatching(`(\p{Lu}\p{Ll}{0,5}[  ]{0,2}){0,4}`),
 		rapid.Map(rapid.Int64Range(-1<<40, 1<<40), func(n int64) string { return strconv.FormatInt(n*86400, 10) + "000" }),
+		rapid.StringMatching(`(red|Red|B|1|2|3|none| ){0,2}([;,\n ]{1,2}(red|blue|1|x)){0,3}`),
+		rapid.StringMatching(`20[0-9]{2}-(03|10|11)-[0-3][0-9][ T]0[0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,3})?)?(Z|[+-]0[0-9]:30)?`),
+		rapid.StringMatching(`[ab]?(, |--?| |,){1,2}[ab]?(, |--| ){0,2}[ab -]?`),
+		rapid.SampledFrom([]string{"czechia", "Germany", "Türkiye", "USA", "czk", "EUR", "ano", "ne", "blue", "1730000000000", "-99999999999"}),
 		rapid.SampledFrom([]string{"", "yes", "No", "TRUE", "0", "1", "CZE", "gbr", "uk", "\r\n", "\u0085", "ı", "İ", "ſ", "K", "Å"}),
 	)
 }

@@ -1,6 +1,7 @@
 package fields
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,11 +54,18 @@ func CheckLens(r *Row, samples map[string][]map[string]string) error {
 // CheckTwoWay tries a row that goes every way on the built-in samples of its
 // transform: each must come back as it was from a record that holds nothing else,
 // and the lens laws must hold for all of them (CORRECTNESS F28). A transform that
-// drops letter case, or decimals, does not bring its samples back.
+// drops letter case, or decimals, does not bring its samples back. The samples of
+// the definition must come back, too: as they are to at least one of the systems.
 func CheckTwoWay(r *Row) error {
+	if r.unknown == UnknownDefault {
+		return errors.New("every value that is not among its values comes back as the default")
+	}
 	records := map[string][]map[string]string{}
 	for _, system := range slices.Sorted(maps.Keys(r.columns)) {
 		for _, sample := range r.samples {
+			if !r.Holds(sample) {
+				continue // it does not flow, and says so
+			}
 			record := r.Put(system, sample, nil)
 			if back, ok := r.Get(system, record); !ok || back != sample {
 				return fmt.Errorf("%q comes back as %q", sample, back)
@@ -65,7 +73,52 @@ func CheckTwoWay(r *Row) error {
 			records[system] = append(records[system], record)
 		}
 	}
+	for _, sample := range r.asked {
+		if err := r.bringsBack(sample); err != nil {
+			return err
+		}
+	}
 	return CheckLens(r, records)
+}
+
+// bringsBack sends a sample from each system with one column to all others and
+// back again.
+func (r *Row) bringsBack(sample string) error {
+	var refusal error
+	for _, system := range slices.Sorted(maps.Keys(r.columns)) {
+		if len(r.columns[system]) != 1 {
+			continue
+		}
+		back, err := r.journey(system, sample)
+		switch {
+		case err == nil && back == sample:
+			return nil
+		case err == nil:
+			err = fmt.Errorf("the sample %q comes back as %q", sample, back)
+		}
+		if refusal == nil {
+			refusal = err
+		}
+	}
+	if refusal == nil {
+		refusal = errors.New("samples need a system with one column")
+	}
+	return refusal
+}
+
+// journey gives what becomes of a text that goes from one system through all.
+func (r *Row) journey(home, sample string) (string, error) {
+	canonical, _, fault := r.Read(home, map[string]string{r.columns[home][0]: sample})
+	if fault != nil {
+		return "", fmt.Errorf("the sample %q does not flow from %s: %s", sample, home, fault.Detail)
+	}
+	for _, system := range slices.Sorted(maps.Keys(r.columns)) {
+		there, ok := r.Get(system, r.Put(system, canonical, nil))
+		if !ok || there != canonical {
+			return there, nil
+		}
+	}
+	return r.Put(home, canonical, nil)[r.columns[home][0]], nil
 }
 
 // Keeps says whether a value is whole in the row's canonical form.

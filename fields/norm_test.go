@@ -1,6 +1,10 @@
 package fields
 
-import "testing"
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
 
 // row compiles a row with one column a in system x and one column b in y.
 func row(t testing.TB, as string, params map[string]string) *Row {
@@ -78,6 +82,19 @@ func TestNorm(t *testing.T) {
 		{"date", nil, "-86400000", "1969-12-31"},
 		{"date", nil, "2024-02-30", "2024-02-30"},
 		{"date", nil, "9999-12-31T23:00:00-02:00", "9999-12-31T23:00:00-02:00"},
+		{"number", map[string]string{"scale": "2", "rounding": "half_even"}, "1.005", "1"},
+		{"number", map[string]string{"scale": "2", "rounding": "half_even"}, "1.015", "1.02"},
+		{"number", map[string]string{"scale": "2", "rounding": "down"}, "-1.019", "-1.01"},
+		{"currency", nil, " czk ", "CZK"},
+		{"currency", nil, "XXQ", "XXQ"},
+		{"currency", nil, "Kč", "Kč"},
+		{"datetime", nil, "2026-11-20T16:04:05.999+01:00", "2026-11-20T15:04:05Z"},
+		{"datetime", nil, "1763651045123", "2025-11-20T15:04:05Z"},
+		{"datetime", map[string]string{"precision": "millisecond"}, "1763651045123", "2025-11-20T15:04:05.123Z"},
+		{"datetime", map[string]string{"precision": "minute"}, "2026-11-20T15:04:59Z", "2026-11-20T15:04:00Z"},
+		{"datetime", nil, "2026-11-20 15:04:05", "2026-11-20 15:04:05"},
+		{"datetime", nil, "20261120", "20261120"},
+		{"set", nil, "b\n a \r\nb", "a\nb"},
 		{"person_name", nil, "  Jan \n  Novák ", "Jan Novák"},
 	}
 	for _, tt := range tests {
@@ -128,21 +145,51 @@ func TestMatchValue(t *testing.T) {
 // rowsOfAll gives a row of every transform, with and without its parameters.
 func rowsOfAll(t testing.TB) []*Row {
 	t.Helper()
-	var rows []*Row
+	one := map[string][]string{"x": {"a"}, "y": {"b"}}
+	two := map[string][]string{"x": {"a"}, "y": {"first", "last"}}
+	colours := []Value{{In: map[string][]string{"x": {"red", "Red"}, "y": {"1"}}}, {Name: "blue", In: map[string][]string{"x": {"B"}, "y": {"2", "3"}}}}
+	specs := []Spec{
+		{As: asName, Columns: two},
+		{As: asCountry, Columns: one, Per: map[string]map[string]string{paramForm: {"x": formName, "y": formAlpha3}}},
+		{As: asDate, Columns: one, Per: map[string]map[string]string{paramZone: {"y": "America/New_York"}}},
+		{As: asDatetime, Columns: one, Params: map[string]string{paramZone: "Europe/Prague"}, Per: map[string]map[string]string{paramForm: {"y": formSQL}}},
+		{As: asDatetime, Columns: one, Per: map[string]map[string]string{paramForm: {"x": formMillis, "y": formLocal}, paramZone: {"y": "Australia/Lord_Howe"}}},
+		{As: asJoin, Columns: two, Params: map[string]string{paramSeparator: ", "}},
+		{As: asJoin, Columns: map[string][]string{"x": {"a", "b", "c"}, "y": {"first", "last"}}, Params: map[string]string{paramSeparator: " "}},
+		{As: asJoin, Columns: two, From: "y", Params: map[string]string{paramSeparator: "--"}},
+		{As: asSet, Columns: one, Per: map[string]map[string]string{paramSeparator: {"y": ","}}},
+		{As: asSet, Columns: one, Values: colours},
+		{As: asSet, Columns: one, Values: colours, Unknown: UnknownSkip},
+		{As: asMap, Columns: one, Values: colours},
+		{As: asMap, Columns: one, Values: append(slices.Clone(colours), Value{In: map[string][]string{"x": {"none"}, "y": {""}}})},
+		{As: asMap, Columns: one, Values: colours, Unknown: UnknownDefault, Default: "red", From: "x"},
+		{As: asBool, Columns: one, Values: []Value{{In: map[string][]string{"x": {"ano"}, "y": {"true"}}}, {In: map[string][]string{"x": {"ne", "0"}, "y": {"false"}}}}},
+		{As: asBool, Columns: one, Unknown: UnknownPark},
+		{As: asEmail, Columns: one, Unknown: UnknownSkip},
+	}
 	for as, params := range Transforms() {
-		rows = append(rows, row(t, as, nil))
+		if as != asMap && as != asJoin {
+			specs = append(specs, Spec{As: as, Columns: one})
+		}
 		for _, p := range params {
-			for _, value := range map[string][]string{"country": {"CZ", "US", "IT", "AR", "MX", "GR", "BR"}, "scale": {"0", "2"}}[p] {
-				rows = append(rows, row(t, as, map[string]string{p: value}))
+			for _, value := range map[string][]string{"country": {"CZ", "US", "IT", "AR", "MX", "GR", "BR"}, "scale": {"0", "2"}, "precision": {"minute", "millisecond"}}[p] {
+				specs = append(specs, Spec{As: as, Columns: one, Params: map[string]string{p: value}})
 			}
 		}
-		if as == "person_name" {
-			r, err := Compile(Spec{Name: "name", As: as, Columns: map[string][]string{"x": {"a"}, "y": {"first", "last"}}})
-			if err != nil {
-				t.Fatal(err)
+		if as == asNumber {
+			for _, rounding := range []string{roundHalfEven, roundDown} {
+				specs = append(specs, Spec{As: as, Columns: one, Params: map[string]string{paramScale: "2", paramRounding: rounding}})
 			}
-			rows = append(rows, r)
 		}
+	}
+	var rows []*Row
+	for i, s := range specs {
+		s.Name = fmt.Sprintf("%s %d", s.As, i)
+		r, err := Compile(s)
+		if err != nil {
+			t.Fatalf("%s: %v", s.Name, err)
+		}
+		rows = append(rows, r)
 	}
 	return rows
 }
@@ -164,6 +211,7 @@ func FuzzNorm(f *testing.F) {
 // current text, in both systems.
 func checkLaws(t interface{ Fatalf(string, ...any) }, r *Row, value, current string) {
 	c := r.Norm(value)
+	inSpace := r.Holds(c)
 	if again := r.Norm(c); again != c {
 		t.Fatalf("norm of %q: %q, then %q", value, c, again)
 	}
@@ -179,9 +227,24 @@ func checkLaws(t interface{ Fatalf(string, ...any) }, r *Row, value, current str
 				now[column] = value
 			}
 		}
-		read, _ := r.Get(system, now)
-		if w := r.Put(system, read, now); len(w) != 0 {
+		read, ok, fault := r.Read(system, now)
+		if ok == (fault != nil) {
+			t.Fatalf("in %s, %q is read: %v, %v", system, now, ok, fault)
+		}
+		if ok && !r.Holds(read) {
+			t.Fatalf("%s reads %q, which the row cannot hold", system, read)
+		}
+		if system == r.from {
+			continue // never written
+		}
+		if w := r.Put(system, read, now); ok && len(w) != 0 {
 			t.Fatalf("GetPut in %s: %q changes %q to %q", system, read, now, w)
+		}
+		if !inSpace {
+			if w := r.Put(system, c, now); len(w) != 0 {
+				t.Fatalf("%s is written %q, which the row cannot hold", system, w)
+			}
+			continue
 		}
 		for _, before := range []map[string]string{now, {}, nil} {
 			if err := checkPutGet(r, system, c, before); err != nil {

@@ -6,10 +6,20 @@ import "testing"
 func TestTwoWayTransformsBringTheirSamplesBack(t *testing.T) {
 	lossy := map[string]string{asLower: `"Jan Novák" comes back as "jan novák"`}
 	for as := range Transforms() {
-		if len(samples[as]) == 0 {
+		if len(samples[as]) == 0 && as != asMap {
 			t.Errorf("transform %s has no samples", as)
 		}
-		err := CheckTwoWay(row(t, as, nil))
+		spec := Spec{Name: "f", As: as, Columns: map[string][]string{"x": {"a"}, "y": {"b"}}}
+		switch as {
+		case asMap:
+			spec.Values = []Value{{In: map[string][]string{"x": {"1"}, "y": {"2", "3"}}}}
+		case asJoin:
+			spec.Columns["x"], spec.Params = []string{"a", "c"}, map[string]string{paramSeparator: ", "}
+		}
+		r, err := Compile(spec)
+		if err == nil {
+			err = CheckTwoWay(r)
+		}
 		if want := lossy[as]; want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%s: %v; want %q", as, err, want)
 		}

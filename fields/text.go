@@ -117,3 +117,21 @@ func splitName(canonical, lastNow string) (first, last string) {
 	}
 	return canonical[:cut], canonical[cut+1:]
 }
+
+// buildName gives a whole name, from one column or from first and last name.
+func buildName(set setting) (built, *Error) {
+	b := built{norm: cleanName, usable: func(string) bool { return true }}
+	b.codec = func(system string) codec {
+		if len(set.spec.Columns[system]) < nameColumns {
+			return codec{get: single, put: func(canonical string, _ []string) []string { return []string{canonical} }}
+		}
+		return codec{
+			get: func(shown []string) (string, bool) { return strings.Join(shown, " "), true },
+			put: func(canonical string, shown []string) []string {
+				first, last := splitName(canonical, shown[1])
+				return []string{first, last}
+			},
+		}
+	}
+	return b, nil
+}

@@ -9,53 +9,88 @@ import (
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
-	"golang.org/x/text/language"
 )
 
 // The names of the transforms, as a row's "as" has them.
 const (
-	asText    = "text"
-	asLower   = "lower"
-	asEmail   = "email"
-	asPhone   = "phone"
-	asVAT     = "vat"
-	asCountry = "country"
-	asNumber  = "number"
-	asBool    = "bool"
-	asDate    = "date"
-	asName    = "person_name"
+	asText     = "text"
+	asLower    = "lower"
+	asEmail    = "email"
+	asPhone    = "phone"
+	asVAT      = "vat"
+	asCountry  = "country"
+	asCurrency = "currency"
+	asNumber   = "number"
+	asBool     = "bool"
+	asDate     = "date"
+	asDatetime = "datetime"
+	asName     = "person_name"
+	asJoin     = "join"
+	asMap      = "map"
+	asSet      = "set"
 )
 
 // The names of the parameters.
 const (
-	paramCountry = "country"
-	paramScale   = "scale"
+	paramCountry   = "country"
+	paramScale     = "scale"
+	paramRounding  = "rounding"
+	paramForm      = "form"
+	paramZone      = "zone"
+	paramPrecision = "precision"
+	paramSeparator = "separator"
 )
 
 const (
 	nameColumns = 2  // person_name: first name, last name
+	maxJoined   = 8  // columns that make one text
 	maxScale    = 20 // decimals that a number may be rounded to
 )
 
-// transform is an entry of the table. build gets checked parameters and gives
-// the row's norm and the test whether a canonical value may be matched by.
+// transform is an entry of the table.
 type transform struct {
 	maxColumns int
-	params     map[string]func(string) (string, error)
-	build      func(params map[string]string) (norm func(string) string, usable func(string) bool)
+	params     map[string]param
+	build      func(setting) (built, *Error)
+}
+
+// param is a parameter of a transform. check gives its normal form.
+type param struct {
+	check     func(string) (string, error)
+	perSystem bool // it may differ by system
+}
+
+// built is a transform with its parameters. usable tells which canonical values
+// may be matched by. partial: see Row.Holds. codec is nil where a single column is
+// the value.
+type built struct {
+	norm    func(string) string
+	usable  func(canonical string) bool
+	partial bool
+	codec   func(system string) codec
+	table   *table // where the transform looks values up itself
 }
 
 var transforms = map[string]transform{
-	asText:    {maxColumns: 1, build: plain(cleanText)},
-	asLower:   {maxColumns: 1, build: plain(lowerText)},
-	asEmail:   {maxColumns: 1, build: parsed(parseEmail)},
-	asPhone:   {maxColumns: 1, params: map[string]func(string) (string, error){paramCountry: checkPhoneCountry}, build: buildPhone},
-	asVAT:     {maxColumns: 1, params: map[string]func(string) (string, error){paramCountry: checkCountry}, build: buildVAT},
-	asCountry: {maxColumns: 1, build: parsed(parseCountry)},
-	asNumber:  {maxColumns: 1, params: map[string]func(string) (string, error){paramScale: checkScale}, build: buildNumber},
-	asBool:    {maxColumns: 1, build: parsed(parseBool)},
-	asDate:    {maxColumns: 1, build: parsed(parseDate)},
-	asName:    {maxColumns: nameColumns, build: plain(cleanName)},
+	asText:     {maxColumns: 1, build: plain(cleanText)},
+	asLower:    {maxColumns: 1, build: plain(lowerText)},
+	asEmail:    {maxColumns: 1, build: parsed(parseEmail)},
+	asPhone:    {maxColumns: 1, params: map[string]param{paramCountry: {check: checkPhoneCountry}}, build: buildPhone},
+	asVAT:      {maxColumns: 1, params: map[string]param{paramCountry: {check: checkCountry}}, build: buildVAT},
+	asCountry:  {maxColumns: 1, params: map[string]param{paramForm: {check: oneOf(formAlpha2, formAlpha3, formName), perSystem: true}}, build: buildCountry},
+	asCurrency: {maxColumns: 1, build: parsed(parseCurrency)},
+	asNumber:   {maxColumns: 1, params: map[string]param{paramScale: {check: checkScale}, paramRounding: {check: oneOf(roundHalfUp, roundHalfEven, roundDown)}}, build: buildNumber},
+	asBool:     {maxColumns: 1, build: parsed(parseBool)},
+	asDate:     {maxColumns: 1, params: map[string]param{paramZone: {check: checkZone, perSystem: true}}, build: buildDate},
+	asDatetime: {maxColumns: 1, params: map[string]param{
+		paramZone:      {check: checkZone, perSystem: true},
+		paramForm:      {check: oneOf(formUTC, formLocal, formSQL, formMillis), perSystem: true},
+		paramPrecision: {check: oneOf(precisionMilli, precisionSecond, precisionMinute)},
+	}, build: buildDatetime},
+	asName: {maxColumns: nameColumns, build: buildName},
+	asJoin: {maxColumns: maxJoined, params: map[string]param{paramSeparator: {check: checkSeparator}}, build: buildJoin},
+	asMap:  {maxColumns: 1, build: plain(cleanText)},
+	asSet:  {maxColumns: 1, params: map[string]param{paramSeparator: {check: checkSeparator, perSystem: true}}, build: buildSet},
 }
 
 // Transforms gives every transform with the parameters that it takes, sorted.
@@ -67,21 +102,20 @@ func Transforms() map[string][]string {
 	return all
 }
 
-// builder is the type of transform.build.
-type builder = func(map[string]string) (func(string) string, func(string) bool)
-
 // plain is a transform that understands every text.
-func plain(norm func(string) string) builder {
-	return func(map[string]string) (func(string) string, func(string) bool) {
-		return norm, func(string) bool { return true }
+func plain(norm func(string) string) func(setting) (built, *Error) {
+	return func(setting) (built, *Error) {
+		return built{norm: norm, usable: func(string) bool { return true }}, nil
 	}
 }
 
 // parsed is a transform without parameters that understands some texts.
-func parsed(parse func(string) (string, bool)) builder {
-	return func(map[string]string) (func(string) string, func(string) bool) {
-		return orText(parse), recognised(parse)
-	}
+func parsed(parse func(string) (string, bool)) func(setting) (built, *Error) {
+	return func(setting) (built, *Error) { return parsedBy(parse), nil }
+}
+
+func parsedBy(parse func(string) (string, bool)) built {
+	return built{norm: orText(parse), usable: recognised(parse)}
 }
 
 // orText makes a norm of a parser: what the parser does not understand stays as
@@ -141,28 +175,6 @@ func checkScale(value string) (string, error) {
 		return "", fmt.Errorf("it must be a whole number from 0 to %d", maxScale)
 	}
 	return strconv.Itoa(n), nil
-}
-
-// parseCountry gives the ISO 3166 alpha-2 code of an alpha-2 or alpha-3 code.
-func parseCountry(s string) (string, bool) {
-	if len(s) != len("CZ") && len(s) != len("CZE") {
-		return "", false
-	}
-	for _, c := range []byte(s) {
-		if !isLetter(c) {
-			return "", false
-		}
-	}
-	region, err := language.ParseRegion(strings.ToUpper(s))
-	if err != nil {
-		return "", false
-	}
-	region = region.Canonicalize()
-	code := region.String()
-	if !region.IsCountry() || len(code) != len("CZ") {
-		return "", false
-	}
-	return code, true
 }
 
 func isLetter(c byte) bool { return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }

@@ -3,7 +3,6 @@ package fields
 import (
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
@@ -12,10 +11,9 @@ import (
 
 // buildPhone gives E.164. Numbers without "+" are read as dialled in the
 // country; without that parameter they stay text.
-func buildPhone(params map[string]string) (func(string) string, func(string) bool) {
-	country := params[paramCountry]
-	parse := func(s string) (string, bool) { return parsePhone(s, country) }
-	return orText(parse), recognised(parse)
+func buildPhone(set setting) (built, *Error) {
+	country := set.params[paramCountry]
+	return parsedBy(func(s string) (string, bool) { return parsePhone(s, country) }), nil
 }
 
 // maxPhone is the longest text that is read as a phone number: 15 digits
@@ -48,16 +46,16 @@ const (
 
 // buildVAT gives VAT numbers in capitals without spaces, dots and dashes. The
 // country goes in front of a number that has none of its own.
-func buildVAT(params map[string]string) (func(string) string, func(string) bool) {
-	prefix := params[paramCountry]
+func buildVAT(set setting) (built, *Error) {
+	prefix := set.params[paramCountry]
 	if prefix == isoGreece {
 		prefix = vatGreece
 	}
 	parse := func(s string) (string, bool) { return parseVAT(s, prefix) }
-	return orText(parse), func(canonical string) bool {
+	return built{norm: orText(parse), usable: func(canonical string) bool {
 		again, ok := parse(canonical)
 		return ok && again == canonical && strings.ContainsAny(canonical, "123456789")
-	}
+	}}, nil
 }
 
 // maxVAT is longer than any VAT or tax number with its prefix.
@@ -101,25 +99,42 @@ func hasVATPrefix(s, prefix string) bool {
 	return ok && code == own
 }
 
-// buildNumber gives plain decimals without trailing zeros, rounded half away
-// from zero to the scale if there is one. Never by way of a float.
-func buildNumber(params map[string]string) (func(string) string, func(string) bool) {
-	scale, rounded := 0, false
-	if text, ok := params[paramScale]; ok {
-		scale, _ = strconv.Atoi(text) // checked by checkScale
-		rounded = true
+// How a number is rounded to its scale.
+const (
+	roundHalfUp   = "half_up"   // halves away from zero; the default
+	roundHalfEven = "half_even" // halves to the even neighbour
+	roundDown     = "down"      // towards zero
+)
+
+// buildNumber gives plain decimals without trailing zeros, rounded to the scale if
+// there is one. Never by way of a float.
+func buildNumber(set setting) (built, *Error) {
+	scale, err := strconv.Atoi(set.params[paramScale])
+	rounded := err == nil // checked by checkScale: absent, or a number
+	rounding := set.params[paramRounding]
+	if rounding != "" && !rounded {
+		return built{}, set.spec.fault(paramRounding, "rounding needs a scale: add `scale: 2`")
 	}
-	parse := func(s string) (string, bool) {
+	return parsedBy(func(s string) (string, bool) {
 		d, ok := parseDecimal(s)
 		if !ok {
 			return "", false
 		}
 		if rounded {
-			d = d.Round(int32(scale))
+			d = round(d, int32(scale), rounding)
 		}
 		return d.String(), true
+	}), nil
+}
+
+func round(d decimal.Decimal, scale int32, rounding string) decimal.Decimal {
+	switch rounding {
+	case roundHalfEven:
+		return d.RoundBank(scale)
+	case roundDown:
+		return d.RoundDown(scale)
 	}
-	return orText(parse), recognised(parse)
+	return d.Round(scale)
 }
 
 const (
@@ -152,31 +167,4 @@ func parseBool(s string) (string, bool) {
 		return "false", true
 	}
 	return "", false
-}
-
-// parseDate gives the day as 2006-01-02, in UTC. It takes that form, RFC 3339,
-// and milliseconds since 1970 if they are midnight UTC.
-func parseDate(s string) (string, bool) {
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t.Format(time.DateOnly), true
-	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return formatDate(t.UTC())
-	}
-	const day = 24 * time.Hour
-	ms, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || ms%day.Milliseconds() != 0 {
-		return "", false
-	}
-	return formatDate(time.UnixMilli(ms).UTC())
-}
-
-// maxYear is the last year that 2006-01-02 can write.
-const maxYear = 9999
-
-func formatDate(t time.Time) (string, bool) {
-	if t.Year() < 0 || t.Year() > maxYear {
-		return "", false
-	}
-	return t.Format(time.DateOnly), true
 }
