@@ -17,6 +17,9 @@ func (d *decoder) checkLink(path string, l Link, c *Config) {
 	d.checkMembers(path, l, c)
 	d.checkCreate(path, l)
 	d.checkConflict(path+".conflict", &l.Conflict, l)
+	if l.Conflict.Mode == ConflictUnion || l.Conflict.Mode == ConflictRestrictive {
+		d.at(path+".conflict", "%s is for one field: write it in that row", l.Conflict.Mode)
+	}
 	d.checkFields(path, l)
 	d.checkMatch(path, l)
 	if !slices.Contains([]string{MatchPair, MatchPropose, MatchOff}, l.OnMatch) {
@@ -135,7 +138,7 @@ func (d *decoder) checkCreate(path string, l Link) {
 }
 
 func (d *decoder) checkConflict(path string, c *Conflict, l Link) {
-	if c == nil || c.Mode == ConflictAsk || c.Mode == "" {
+	if c == nil || c.Mode != ConflictSystem && c.Mode != ConflictNewest {
 		return
 	}
 	if _, ok := memberOf(l, c.System); !ok && !(c.System == "" && d.faulty[path]) {
@@ -143,7 +146,7 @@ func (d *decoder) checkConflict(path string, c *Conflict, l Link) {
 		if c.Mode == ConflictNewest {
 			at += "." + ConflictNewest
 		}
-		d.at(at, "%q is no member of this link: write ask, a member's system, or {newest: system}", c.System).Suggestion = nearest(c.System, append(memberNames(l), ConflictAsk))
+		d.at(at, "%q is no member of this link: write ask, union, a member's system, {newest: system}, or {most_restrictive: value}", c.System).Suggestion = nearest(c.System, append(memberNames(l), ConflictAsk, ConflictUnion))
 	}
 }
 
@@ -168,7 +171,7 @@ func (d *decoder) checkFields(path string, l Link) {
 }
 
 func (d *decoder) checkRow(row string, f Field, l Link) {
-	if len(f.Columns) < 2 && !d.within(row) {
+	if len(f.Columns) < 2 && f.Value == nil && !d.within(row) {
 		d.at(row, "a row needs a column in at least two of the members %s", strings.Join(memberNames(l), ", "))
 	}
 	if _, ok := d.o.Transforms[f.As]; d.o.Transforms != nil && !ok {
@@ -179,9 +182,17 @@ func (d *decoder) checkRow(row string, f Field, l Link) {
 		}
 	}
 	d.checkConflict(row+".conflict", f.Conflict, l)
+	d.checkPolicy(row, f, l)
+	if f.Value != nil {
+		d.checkConstant(row, f, l)
+	}
+	d.checkDefinition(row, f)
 	if f.From == "" {
 		d.checkTwoWay(row, f)
 		return
+	}
+	if len(f.Samples) > 0 {
+		d.at(row+".samples", "samples are for rows that go every way: take them out")
 	}
 	for _, end := range []string{f.From, f.To} {
 		if f.Columns[end] == nil && !d.within(row) {

@@ -164,7 +164,16 @@ type Field struct {
 	Name    string              `yaml:"name"` // default: the row's last column
 	Columns map[string][]string `yaml:"-"`    // by system; one or more columns
 	As      string              `yaml:"as"`   // transform, default DefaultTransform
-	Params  map[string]string   `yaml:"-"`    // of the transform
+	Params  map[string]string   `yaml:"-"`    // of the transform, for all systems
+	// Per are parameters that differ by system: parameter → system → value.
+	Per map[string]map[string]string `yaml:"-"`
+	// Values are what systems write for one meaning each; Unknown says what becomes
+	// of others (UnknownSkip, …), and Default what they count as.
+	Values           []RowValue `yaml:"-"`
+	Unknown, Default string     `yaml:"-"`
+	Value            *string    `yaml:"-"` // the one value that the row must have
+	Expr             string     `yaml:"-"` // computes the value from the columns in From
+	Samples          []string   `yaml:"-"` // values that must come back as they are
 	// From and To are the systems of `goes: a -> b`, "" for every way.
 	From, To string    `yaml:"-"`
 	Conflict *Conflict `yaml:"conflict"` // nil: the link's
@@ -180,8 +189,9 @@ const DefaultTransform = "text"
 
 // Conflict says who wins when both sides changed a field.
 type Conflict struct {
-	Mode   string // ConflictSystem, ConflictNewest, ConflictAsk
+	Mode   string // ConflictSystem, ConflictNewest, …
 	System string // wins; with ConflictNewest within two seconds
+	Value  string // wins, with ConflictRestrictive
 }
 
 // Modes of a Conflict.
@@ -189,6 +199,9 @@ const (
 	ConflictSystem = "system"
 	ConflictNewest = "newest"
 	ConflictAsk    = "ask"
+
+	ConflictUnion       = "union"            // of lists: what either side added, without what either removed
+	ConflictRestrictive = "most_restrictive" // one value wins whoever set it
 )
 
 // Options say what a config is checked against.
@@ -208,6 +221,9 @@ type Options struct {
 	// they were; its error is one sentence without a value of anybody's. nil: not
 	// checked.
 	CheckTwoWay func(f Field) error
+	// CheckField tries whether a row can be compiled; its error names the key within
+	// the row. nil: not checked.
+	CheckField func(f Field) *KeyError
 	// Transforms gives for each name of `as` the parameters that it takes;
 	// nil: not checked.
 	Transforms map[string][]string

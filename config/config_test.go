@@ -92,8 +92,9 @@ func testOptions() Options {
 			return nil
 		},
 		Transforms: map[string][]string{
-			"text": nil, "lower": nil, "email": nil, "phone": {"country"}, "vat": {"country"}, "country": nil,
-			"number": {"scale"}, "bool": nil, "date": nil, "person_name": nil,
+			"text": nil, "lower": nil, "email": nil, "phone": {"country"}, "vat": {"country"}, "country": {"form"},
+			"number": {"rounding", "scale"}, "bool": nil, "date": {"zone"}, "person_name": nil, "currency": nil, "datetime": {"form", "precision", "zone"},
+			"join": {"separator"}, "map": nil, "set": {"separator"},
 		},
 	}
 }

@@ -132,26 +132,24 @@ func (d *decoder) match(e entry) [][]string {
 	return out
 }
 
-// conflict reads ask, a system's name, or {newest: system}.
+// conflict reads ask, union, a system's name, {newest: system}, or
+// {most_restrictive: value}.
 func (d *decoder) conflict(e entry) Conflict {
 	n := resolve(e.vn)
 	if n.Kind == yaml.MappingNode {
-		entries, _ := d.mapping(n, e.path)
-		if len(entries) == 1 && entries[0].key == ConflictNewest {
-			system, _ := d.text(entries[0].vn, entries[0].path)
-			return Conflict{Mode: ConflictNewest, System: system}
-		}
-		d.at(e.path, "a conflict is settled by ask, a system's name, or {newest: system}")
-		return Conflict{}
+		return d.settled(n, e)
 	}
 	text, ok := d.text(n, e.path)
 	switch {
 	case !ok:
 		return Conflict{}
-	case text == ConflictAsk:
-		return Conflict{Mode: ConflictAsk}
+	case text == ConflictAsk, text == ConflictUnion:
+		return Conflict{Mode: text}
 	case text == ConflictNewest:
 		d.fail(n, e.path, "newest needs a system that wins within two seconds: write {newest: system}")
+		return Conflict{}
+	case text == ConflictRestrictive:
+		d.fail(n, e.path, "most_restrictive needs the value that wins: write {most_restrictive: \"true\"}")
 		return Conflict{}
 	}
 	return Conflict{Mode: ConflictSystem, System: text}
@@ -192,7 +190,7 @@ type rowDecoder struct {
 }
 
 func (r *rowDecoder) row(item entry) Field {
-	f := Field{As: DefaultTransform, Columns: map[string][]string{}, Params: map[string]string{}}
+	f := Field{As: DefaultTransform, Columns: map[string][]string{}, Params: map[string]string{}, Per: map[string]map[string]string{}}
 	entries, ok := r.mapping(item.vn, item.path)
 	if !ok {
 		return f
@@ -239,6 +237,18 @@ func (r *rowDecoder) reservedKey(e entry, f *Field) {
 	case "conflict":
 		conflict := r.conflict(e)
 		f.Conflict = &conflict
+	case "values":
+		f.Values = r.values(e)
+	case "unknown":
+		r.unknownValue(e, f)
+	case "expr":
+		f.Expr, _ = r.text(e.vn, e.path)
+	case "value":
+		if text, ok := r.word(e); ok {
+			f.Value = &text
+		}
+	case "samples":
+		f.Samples = r.texts(e)
 	case "goes":
 		text, ok := r.text(e.vn, e.path)
 		if !ok {
@@ -288,6 +298,10 @@ func (r *rowDecoder) param(e entry, path string, f *Field) {
 	case slices.Contains(r.systems, e.key):
 		r.fail(e.kn, path, "%s is no member of this link: add it to members, or take the column out", e.key)
 	case slices.Contains(allowed, e.key), r.o.Transforms == nil && nearest(e.key, names) == "" && laterKeys[e.key] == "":
+		if resolve(e.vn).Kind == yaml.MappingNode {
+			r.bySystem(e, f)
+			return
+		}
 		if text, ok := r.text(e.vn, e.path); ok {
 			f.Params[e.key] = text
 		}

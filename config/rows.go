@@ -9,7 +9,7 @@ import (
 // checkTwoWay refuses a row that goes every way and does not bring values back
 // (CORRECTNESS F28): each round would overwrite a value with what was left of it.
 func (d *decoder) checkTwoWay(row string, f Field) {
-	if d.o.CheckTwoWay == nil || f.AcceptLossy || d.within(row) {
+	if d.o.CheckTwoWay == nil || f.AcceptLossy || f.Value != nil || d.within(row) {
 		return
 	}
 	if err := d.o.CheckTwoWay(f); err != nil {

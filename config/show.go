@@ -155,6 +155,7 @@ func (f Field) show(l Link) *node {
 	for _, p := range namesOf(f.Params) {
 		n.add(p, word(f.Params[p]))
 	}
+	f.showValues(n)
 	if f.From != "" {
 		n.add("goes", word(f.From+" -> "+f.To))
 	}
@@ -170,8 +171,53 @@ func (f Field) show(l Link) *node {
 	return n.add("private", boolean(f.Private))
 }
 
+// showValues adds what a row says of its values.
+func (f Field) showValues(n *node) {
+	for _, p := range namesOf(f.Per) {
+		by := flow(object())
+		for _, system := range namesOf(f.Per[p]) {
+			by.add(system, word(f.Per[p][system]))
+		}
+		n.add(p, by)
+	}
+	if len(f.Values) > 0 {
+		values := flow(list())
+		for _, v := range f.Values {
+			one := flow(object())
+			if v.Name != "" {
+				one.add("name", word(v.Name))
+			}
+			for _, system := range namesOf(v.In) {
+				one.add(system, words(v.In[system]))
+			}
+			values.Content = append(values.Content, &one.Node)
+		}
+		n.add("values", values)
+	}
+	switch f.Unknown {
+	case "":
+	case UnknownDefault:
+		n.add("unknown", flow(object().add(UnknownDefault, word(f.Default))))
+	default:
+		n.add("unknown", word(f.Unknown))
+	}
+	if f.Value != nil {
+		n.add("value", word(*f.Value))
+	}
+	if f.Expr != "" {
+		n.add("expr", word(f.Expr))
+	}
+	if len(f.Samples) > 0 {
+		n.add("samples", words(f.Samples))
+	}
+}
+
 func (c Conflict) show() *node {
 	switch c.Mode {
+	case ConflictUnion:
+		return word(c.Mode)
+	case ConflictRestrictive:
+		return flow(object().add(c.Mode, word(c.Value)))
 	case ConflictNewest:
 		return flow(object().add(ConflictNewest, word(c.System)))
 	case ConflictSystem:

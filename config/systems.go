@@ -25,13 +25,13 @@ var webhookSecret = regexp.MustCompile(`^[A-Za-z0-9_-]{22,200}$`)
 var systemName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // rowKeys are the keys of a field row that are no systems and no parameters.
-var rowKeys = []string{"name", "as", "goes", "conflict", "private", "group", "accept_lossy"}
+var rowKeys = []string{"name", "as", "goes", "conflict", "private", "group", "accept_lossy", "values", "unknown", "value", "expr", "samples"}
 
 // reservedNames can be no system's name besides the keys of a row: later keys
 // of a row, and words that stand where a system could.
 var reservedNames = []string{
-	"link", "values", "only_on_create", "when", "country", "scale", "note",
-	ConflictAsk, ConflictNewest, "both", "system_of_record", "external_id",
+	"link", "only_on_create", "when", "country", "scale", "note",
+	ConflictAsk, ConflictNewest, ConflictUnion, ConflictRestrictive, "both", "system_of_record", "external_id",
 }
 
 func (d *decoder) reserved(name string) bool {

@@ -50,12 +50,13 @@ func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link
 	}
 	slices.SortFunc(l.Members, func(a, b flows.Member) int { return strings.Compare(a.System, b.System) })
 	for _, f := range c.Fields {
-		row, err := fields.Compile(fields.Spec{Name: f.Name, Columns: f.Columns, As: f.As, Params: f.Params})
+		row, err := compileRow(c, f, infos)
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("link %s: %v", c.Name, err))
 			continue
 		}
 		problems = append(problems, droppedTimes(c, f, row, infos)...)
+		problems = append(problems, missingOptions(c, f, infos)...)
 		l.Rows = append(l.Rows, row)
 		l.Private[f.Name] = f.Private
 		l.Rules.Rows = append(l.Rules.Rows, ruleOf(f, row, c.Conflict))
@@ -85,14 +86,14 @@ func droppedTimes(c config.Link, f config.Field, row *fields.Row, infos map[stri
 }
 
 func ruleOf(f config.Field, row *fields.Row, otherwise config.Conflict) plan.Row {
-	policy := otherwise
-	if f.Conflict != nil {
-		policy = *f.Conflict
-	}
-	return plan.Row{
+	rule := plan.Row{
 		Name: f.Name, Group: f.Group, Systems: slices.Sorted(maps.Keys(f.Columns)), From: f.From, Rev: row.Rev(),
-		Policy: plan.Policy{Mode: plan.Mode(policy.Mode), System: policy.System},
+		Policy: policyOf(f, row, otherwise),
 	}
+	if value, fixed := row.Const(); fixed {
+		rule.Const = &value
+	}
+	return rule
 }
 
 // ableOf stands for what an object can take from us: its fields, and who we are

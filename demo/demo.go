@@ -149,18 +149,8 @@ func ConfigOptions() config.Options {
 	return config.Options{
 		Kinds: daemon.Kinds(), Transforms: fields.Transforms(),
 		CheckFilter: func(s string) error { _, err := fields.ParseFilter(s); return err },
-		CheckTwoWay: checkTwoWay,
+		CheckField:  daemon.CheckField, CheckTwoWay: daemon.CheckTwoWay,
 	}
-}
-
-// checkTwoWay tries a row on its transform's samples. What cannot be compiled is
-// told by the daemon, which knows the systems.
-func checkTwoWay(f config.Field) error {
-	row, err := fields.Compile(fields.Spec{Name: f.Name, Columns: f.Columns, As: f.As, Params: f.Params})
-	if err != nil {
-		return nil
-	}
-	return fields.CheckTwoWay(row)
 }
 
 func writeConfig(path string, values map[string]string) error {

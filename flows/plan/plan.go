@@ -23,6 +23,9 @@ const (
 	ModeSystem Mode = "system" // the named system wins
 	ModeNewest Mode = "newest" // the newer record wins; within Margin the named system
 	ModeAsk    Mode = "ask"    // a person decides; only this row waits
+
+	ModeUnion       Mode = "union"            // lists: what any side added, without what any removed
+	ModeRestrictive Mode = "most_restrictive" // Value wins; among others a person decides
 )
 
 // Margin is how far apart two vendors' times must be to say anything (F34).
@@ -32,6 +35,7 @@ const Margin = 2 * time.Second
 type Policy struct {
 	Mode   Mode
 	System string
+	Value  string // canonical; of ModeRestrictive
 }
 
 // Row is one field row of a link as far as deciding goes.
@@ -50,6 +54,9 @@ type Row struct {
 	Gone map[string]int
 	// Force says whether the definition is the one in force (F48).
 	Force Force
+	// Const is the one value that every system of the row must have, nil for a row
+	// whose value comes from a side. Such a row is in no group.
+	Const *string
 	// Group names the rows that merge as one value, "" for a row by itself. They
 	// have the same Systems, From and Policy (F33).
 	Group string
