@@ -26,10 +26,17 @@ type NewIdentity struct {
 	ID, Link, CreatedBy string
 	Source              NewMember   // becomes active
 	Targets             []NewMember // become creating
-	Keys                []Key
+	Keys                []Key       // in the order in which they decide
 	// Ask says that a match is a person's to confirm: where another identity holds
 	// a key, the claim waits and never joins.
 	Ask bool
+	// Exact says that a key names one record of a system: where the source's system
+	// has one with it already, nothing is claimed, and the key is never shared.
+	Exact bool
+	// Join names the identity that the source belongs to: it becomes its record
+	// (joined), or has to wait, or clashes with the one that it has; or there is no
+	// such identity in use (taken). Keys are not looked at, and nothing new is made.
+	Join string
 }
 
 // Verdict is what became of a claim.
@@ -47,12 +54,15 @@ const (
 	VerdictWait Verdict = "wait"
 	// VerdictTaken: identity or record was claimed by somebody else meanwhile.
 	VerdictTaken Verdict = "taken"
+	// VerdictClash: the claim is Exact, and another record of the source's system
+	// has its key.
+	VerdictClash Verdict = "clash"
 )
 
 // ClaimResult is the verdict on one NewIdentity.
 type ClaimResult struct {
 	Verdict    Verdict
-	IdentityID string // joined, wait: the identity that was met
+	IdentityID string // joined, wait, clash: the identity that was met
 	Epoch      int64  // new: the fence of our lease
 	Shared     []Key  // keys that more than one record of this system has: never match by them (F11)
 }

@@ -79,7 +79,7 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 	sorted := make([]store.NewIdentity, len(claims))
 	for n, at := range order {
 		sorted[n] = claims[at]
-		sorted[n].Keys = inKeyOrder(claims[at].Keys)
+		sorted[n].Keys = eachOnce(claims[at].Keys)
 	}
 	settled, err := inTx(ctx, s, "claim identities", func(ctx context.Context, tx pgx.Tx) ([]store.ClaimResult, error) {
 		c := &claiming{tx: tx, claims: sorted, result: make([]store.ClaimResult, len(sorted)), keys: map[linkKey]keyHolder{}}
@@ -95,12 +95,16 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 	return results, nil
 }
 
-// inKeyOrder gives each key once, in the order in which they decide: what a
-// claim with two keys meets must not depend on how its caller lists them.
-func inKeyOrder(keys []store.Key) []store.Key {
-	keys = slices.Clone(keys)
-	slices.SortFunc(keys, func(a, b store.Key) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value)) })
-	return slices.Compact(keys)
+// eachOnce gives each key once, in the caller's order: the first that anybody
+// holds decides. They are locked in key order all the same, in one statement.
+func eachOnce(keys []store.Key) []store.Key {
+	out := make([]store.Key, 0, len(keys))
+	for _, k := range keys {
+		if !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // run keeps the lock order: identities, members, keys, each in key order. From
@@ -199,6 +203,9 @@ func (c *claiming) takeKeys(ctx context.Context) error {
 	for n, i := range c.claims {
 		if c.result[n].Verdict != store.VerdictNew {
 			continue
+		}
+		if i.Join != "" {
+			continue // it looks at no keys
 		}
 		for _, k := range i.Keys {
 			key := linkKey{i.Link, k}

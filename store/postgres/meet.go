@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,6 +48,9 @@ WHERE m.identity_id=$1::text::uuid AND m.system=$2 AND m.object=$3 AND m.state I
 // settle looks at each key of a claim: whose is it, and what follows (F6, F11).
 func (c *claiming) settle(ctx context.Context, n int) error {
 	claim := c.claims[n]
+	if claim.Join != "" {
+		return c.joinNamed(ctx, n)
+	}
 	for _, k := range claim.Keys {
 		key := linkKey{claim.Link, k}
 		switch h := c.keys[key]; {
@@ -57,6 +61,8 @@ func (c *claiming) settle(ctx context.Context, n int) error {
 				[]string{claim.ID}, []string{claim.Source.System}); err != nil {
 				return err
 			}
+		case h.shared && claim.Exact:
+			return c.takeBack(ctx, n, store.ClaimResult{Verdict: store.VerdictClash, IdentityID: h.id})
 		case h.shared:
 			c.result[n].Shared = append(c.result[n].Shared, k)
 		default:
@@ -81,12 +87,15 @@ func (c *claiming) meet(ctx context.Context, n int, key linkKey, met string) (en
 		return false, err
 	}
 	wait := store.ClaimResult{Verdict: store.VerdictWait, IdentityID: met}
+	there := record != "" && member != mapping.MemberGone && member != mapping.MemberMerged
 	switch {
 	case identity == mapping.IdentityRetired || identity == mapping.IdentityMerged: // nobody's any more
 		c.keys[key] = keyHolder{id: c.claims[n].ID}
 		_, err = c.tx.Exec(ctx, sqlMoveKey, key.link, key.Kind, key.Value, c.claims[n].ID, src.System)
 		return false, err
-	case member.Bound(), record != "" && member != mapping.MemberGone && member != mapping.MemberMerged:
+	case (member.Bound() || there) && c.claims[n].Exact:
+		return true, c.takeBack(ctx, n, store.ClaimResult{Verdict: store.VerdictClash, IdentityID: met})
+	case member.Bound(), there:
 		c.keys[key] = keyHolder{id: met, shared: true}
 		c.result[n].Shared = append(c.result[n].Shared, key.Key)
 		_, err = c.tx.Exec(ctx, sqlMarkShared, key.link, key.Kind, key.Value)
@@ -103,6 +112,31 @@ func (c *claiming) meet(ctx context.Context, n int, key linkKey, met string) (en
 		return true, c.joinLocked(ctx, n, met, sqlJoinBind)
 	}
 	return true, c.takeBack(ctx, n, wait)
+}
+
+// joinNamed settles a claim that says whose record its source is.
+func (c *claiming) joinNamed(ctx context.Context, n int) error {
+	claim := c.claims[n]
+	var identity mapping.IdentityState
+	var member mapping.MemberState
+	var record string
+	var sent bool
+	err := c.tx.QueryRow(ctx, sqlMet, claim.Join, claim.Source.System).Scan((*string)(&identity), (*string)(&member), &record, &sent)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows), err == nil && identity != mapping.IdentityLive:
+		return c.takeBack(ctx, n, store.ClaimResult{Verdict: store.VerdictTaken})
+	case err != nil:
+		return err
+	case member == "":
+		return c.join(ctx, n, claim.Join, sqlJoinMember, claim.CreatedBy)
+	case member == mapping.MemberGone, member == mapping.MemberMerged:
+		return c.joinLocked(ctx, n, claim.Join, sqlJoinReturn)
+	case record != "":
+		return c.takeBack(ctx, n, store.ClaimResult{Verdict: store.VerdictClash, IdentityID: claim.Join})
+	case !sent && member == mapping.MemberCreating:
+		return c.joinLocked(ctx, n, claim.Join, sqlJoinBind)
+	}
+	return c.takeBack(ctx, n, store.ClaimResult{Verdict: store.VerdictWait, IdentityID: claim.Join})
 }
 
 // joinLocked joins by changing a member row that exists, unless somebody else

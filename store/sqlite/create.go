@@ -72,6 +72,9 @@ func (t *tx) claimIdentity(owner string, ttl time.Duration, c store.NewIdentity)
 	if taken {
 		return store.ClaimResult{Verdict: store.VerdictTaken}, nil
 	}
+	if c.Join != "" {
+		return t.joinNamed(c)
+	}
 	r, err := t.meet(c)
 	if err != nil || r.Verdict != store.VerdictNew {
 		return r, err
@@ -100,13 +103,15 @@ VALUES (?1, ?2, ?3, ?4, 'active', (SELECT token FROM member WHERE identity_id=?1
 
 // meet looks for live identities that hold the claim's keys: two systems that
 // create the same person meet here (F6), and two records of one system with
-// one key are told apart for good (F11).
+// one key are told apart for good (F11). The keys are looked at in the order of
+// the claim, each once.
 func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 	r := store.ClaimResult{Verdict: store.VerdictNew}
-	keys := slices.Clone(c.Keys)
-	slices.SortFunc(keys, func(a, b store.Key) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value)) })
 	src := c.Source
-	for _, k := range slices.Compact(keys) {
+	for n, k := range c.Keys {
+		if slices.Contains(c.Keys[:n], k) {
+			continue
+		}
 		var other, state string
 		var theirs sql.NullString
 		var shared, bound, sent bool
@@ -117,37 +122,78 @@ func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 			return r, err
 		case !held, !shared && mapping.IdentityState(state) != mapping.IdentityLive:
 			continue
+		case c.Exact && (shared || bound && member != mapping.MemberGone && member != mapping.MemberMerged):
+			r.Verdict, r.IdentityID = store.VerdictClash, other
+			return r, nil
 		case shared:
 			r.Shared = append(r.Shared, k)
 		case c.Ask && (!bound || member == mapping.MemberGone || member == mapping.MemberMerged):
 			r.Verdict, r.IdentityID = store.VerdictWait, other
 			return r, nil
-		case !theirs.Valid: // it has no record here: ours is the one
-			_, err = t.exec(sqlJoin, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now, c.CreatedBy)
-			r.Verdict, r.IdentityID = store.VerdictJoined, other
-			return r, err
-		case member == mapping.MemberGone || member == mapping.MemberMerged:
-			_, err = t.exec(sqlJoinReturn, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now)
-			r.Verdict, r.IdentityID = store.VerdictJoined, other
-			return r, err
-		case !bound && !sent && member == mapping.MemberCreating: // its create here never went out
-			_, err = t.exec(sqlJoinUnsent, other, src.System, src.Object, src.RecordID, text(src.Birth), t.now)
-			r.Verdict, r.IdentityID = store.VerdictJoined, other
-			return r, err
-		case !bound:
-			// Our record may be its open create, or one of those that a person was
-			// asked about. A new identity beside it would be a second customer
-			// elsewhere: that record waits.
-			r.Verdict, r.IdentityID = store.VerdictWait, other
-			return r, nil
-		default: // two records of one system
+		case bound && member != mapping.MemberGone && member != mapping.MemberMerged: // two records of one system
 			r.Shared = append(r.Shared, k)
 			if _, err := t.exec(sqlShare, c.Link, k.Kind, k.Value); err != nil {
 				return r, err
 			}
+		default:
+			r.Verdict, r.IdentityID = store.VerdictWait, other
+			joined, err := t.join(c, other, member, sent)
+			if joined {
+				r.Verdict = store.VerdictJoined
+			}
+			return r, err
 		}
 	}
 	return r, nil
+}
+
+// join makes the claim's source the record of an identity that has none in its
+// system, or had one. false: a create of it is open, or was given to a person. Our
+// record may be its answer, or one of those that the person was asked about. A new
+// identity beside it would be a second customer elsewhere: that record waits.
+func (t *tx) join(c store.NewIdentity, id string, member mapping.MemberState, sent bool) (bool, error) {
+	src := c.Source
+	args := []any{id, src.System, src.Object, src.RecordID, text(src.Birth), t.now}
+	sql := ""
+	switch {
+	case member == "": // it has no record here: ours is the one
+		sql, args = sqlJoin, append(args, c.CreatedBy)
+	case member == mapping.MemberGone || member == mapping.MemberMerged:
+		sql = sqlJoinReturn
+	case !sent && member == mapping.MemberCreating: // its create here never went out
+		sql = sqlJoinUnsent
+	default:
+		return false, nil
+	}
+	_, err := t.exec(sql, args...)
+	return err == nil, err
+}
+
+const sqlNamed = `SELECT i.state, m.state, m.record_id IS NOT NULL, m.sent_at IS NOT NULL
+FROM identity i LEFT JOIN member m ON m.identity_id=i.identity_id AND m.system=?2 WHERE i.identity_id=?1`
+
+// joinNamed settles a claim that says whose record its source is.
+func (t *tx) joinNamed(c store.NewIdentity) (store.ClaimResult, error) {
+	var state string
+	var theirs sql.NullString
+	var bound, sent bool
+	known, err := t.row(sqlNamed, []any{c.Join, c.Source.System}, &state, &theirs, &bound, &sent)
+	member := mapping.MemberState(theirs.String)
+	r := store.ClaimResult{Verdict: store.VerdictWait, IdentityID: c.Join}
+	switch {
+	case err != nil:
+		return store.ClaimResult{}, err
+	case !known, mapping.IdentityState(state) != mapping.IdentityLive:
+		return store.ClaimResult{Verdict: store.VerdictTaken}, nil
+	case bound && member != mapping.MemberGone && member != mapping.MemberMerged:
+		r.Verdict = store.VerdictClash
+		return r, nil
+	}
+	joined, err := t.join(c, c.Join, member, sent)
+	if joined {
+		r.Verdict = store.VerdictJoined
+	}
+	return r, err
 }
 
 const (

@@ -19,6 +19,9 @@ var claimLaws = []law{
 	{"JoinForgetsATakenBackBody", joinForgetsATakenBackBody},
 	{"SameKeyWaitsForASentCreate", sameKeyWaitsForASentCreate},
 	{"SameKeyInOneSystemIsShared", sameKeyInOneSystemIsShared},
+	{"ExactKeyInOneSystemIsAClash", exactKeyInOneSystemIsAClash},
+	{"FirstKeyThatAnybodyHoldsDecides", firstKeyThatAnybodyHoldsDecides},
+	{"NamedIdentityIsJoinedWaitedForOrMet", namedIdentityIsJoinedWaitedForOrMet},
 	{"ReturningRecordJoinsItsIdentity", returningRecordJoinsItsIdentity},
 	{"KeysOfOneCallMeet", keysOfOneCallMeet},
 	{"KeysAreApartByLinkAndKind", keysAreApartByLinkAndKind},
@@ -133,6 +136,48 @@ func sameKeyWaitsForASentCreate(e *env) {
 	e.wantState(e.member(l.ID, erp), mapping.MemberCreating, "")
 	e.equal("bound", e.bind(l.ID, "E9"), true)
 	e.equal("verdict once bound", e.claimIdentities(from)[0].Verdict, store.VerdictTaken)
+}
+
+// Two records of one system with one exact key: the second claims nothing, and
+// the key goes on naming the first.
+func exactKeyInOneSystemIsAClash(e *env) {
+	e.pair(1, mail)
+	exact := newOf(2, mail)
+	exact.Exact = true
+	e.joined(e.claimIdentities(exact)[0], 2, store.VerdictClash, id(1))
+	joins := newFrom(3, shop, customers, "S1", mail)
+	joins.Exact = true
+	e.joined(e.claimIdentities(joins)[0], 3, store.VerdictJoined, id(1))
+}
+
+// A claim that says whose record its source is makes nothing new, whatever keys
+// it has, and whatever its link asks people about.
+func namedIdentityIsJoinedWaitedForOrMet(e *env) {
+	joins := func(n int, system, object, record string) store.NewIdentity {
+		c := newFrom(n, system, object, record, mail)
+		c.Join, c.Ask = id(1), true
+		return c
+	}
+	e.equal("no such identity", e.claimIdentities(joins(2, shop, customers, "S1"))[0].Verdict, store.VerdictTaken)
+	l := e.born(1)
+	e.joined(e.claimIdentities(joins(2, shop, customers, "S1"))[0], 2, store.VerdictJoined, l.ID)
+	e.equal("token of all members", e.member(l.ID, shop).Token, "tok-1")
+	e.joined(e.claimIdentities(joins(3, shop, customers, "S2"))[0], 3, store.VerdictClash, l.ID)
+	e.equal("intended", e.intendCreate(l, 0), true)
+	e.joined(e.claimIdentities(joins(3, erp, partners, "E2"))[0], 3, store.VerdictWait, l.ID)
+	e.ok(e.TakeBack(e.ctx, []store.SendRef{{IdentityID: l.ID, System: erp, Sends: 1}}))
+	e.joined(e.claimIdentities(joins(3, erp, partners, "E2"))[0], 3, store.VerdictJoined, l.ID)
+	e.wantState(e.member(l.ID, erp), mapping.MemberActive, "E2")
+	e.born(4, mail) // the key is nobody's
+}
+
+// A link names its keys in the order in which they count, whatever they are called.
+func firstKeyThatAnybodyHoldsDecides(e *env) {
+	vat := store.Key{Kind: "vat", Value: "k-vat"}
+	e.pair(1, mail)
+	e.pair(2, vat)
+	e.joined(e.claimIdentities(newFrom(3, shop, customers, "S1", vat, mail))[0], 3, store.VerdictJoined, id(2))
+	e.joined(e.claimIdentities(newFrom(4, shop, customers, "S2", mail, vat))[0], 4, store.VerdictJoined, id(1))
 }
 
 func sameKeyInOneSystemIsShared(e *env) {

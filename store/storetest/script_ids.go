@@ -25,7 +25,7 @@ func (p *player) found() {
 		if in != "" && p.n(3) == 0 {
 			from = in
 		}
-		c := store.NewIdentity{ID: p.id(n), Link: p.link(), CreatedBy: "test", Ask: p.n(4) == 0,
+		c := store.NewIdentity{ID: p.id(n), Link: p.link(), CreatedBy: "test", Ask: p.n(4) == 0, Exact: p.n(5) == 0,
 			Source: store.NewMember{System: from, Object: p.object(from), RecordID: p.record(from), Token: fmt.Sprintf("t%d-%s", n, p.where), Birth: fmt.Sprint("b", n)}}
 		at := spot{from, c.Source.RecordID}
 		if named[at] {

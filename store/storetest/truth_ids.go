@@ -44,13 +44,13 @@ func (t *truth) claim(c store.NewIdentity) (r store.ClaimResult) {
 		return store.ClaimResult{Verdict: store.VerdictTaken}
 	}
 	r.Verdict = store.VerdictNew
-	keys := slices.Clone(c.Keys)
-	slices.SortFunc(keys, compareKeys)
-	keys = slices.Compact(keys)
-	for _, k := range keys {
+	for n, k := range c.Keys {
 		h := t.keys[k]
-		if h == nil {
+		if h == nil || slices.Contains(c.Keys[:n], k) {
 			continue
+		}
+		if c.Exact && (h.shared || t.ids[h.id].has(src.System)) {
+			return store.ClaimResult{Verdict: store.VerdictClash, IdentityID: h.id, Shared: r.Shared}
 		}
 		if h.shared {
 			r.Shared = append(r.Shared, k)
@@ -81,12 +81,18 @@ func (t *truth) claim(c store.NewIdentity) (r store.ClaimResult) {
 		p.members[m.System] = &part{token: m.Token, birth: m.Birth, state: mapping.MemberCreating}
 	}
 	t.ids[c.ID] = p
-	for _, k := range keys {
+	for _, k := range c.Keys {
 		if t.keys[k] == nil {
 			t.keys[k] = &holder{id: c.ID}
 		}
 	}
 	return r
+}
+
+// has says that an identity has a record in a system that is not known to be gone.
+func (p *person) has(system string) bool {
+	m := p.members[system]
+	return m != nil && m.record != "" && m.state != mapping.MemberGone && m.state != mapping.MemberMerged
 }
 
 func compareKeys(a, b store.Key) int {
