@@ -22,14 +22,23 @@ type batch struct {
 	started time.Time
 	rows    []*row
 	units   []*unit
-	extra   []store.LeaseRef           // leases of identities that were met but not brought along
-	looked  map[string]*store.Identity // those of them that may be looked at again
-	history []store.Entry              // about records that are no identity's
+	extra   []store.LeaseRef                // leases of identities that were met but not brought along
+	looked  map[string]*store.Identity      // those of them that may be looked at again
+	marks   map[string]store.IdentityUpdate // what is noted about identities of extra
+	history []store.Entry                   // about records that are no identity's
 	beat    *heartbeat
 }
 
 // writeRounds: the second carries the inverse ids of members that the first bound.
-const writeRounds = 2
+// Where the first made the key of a system of record, the second creates the others
+// with it, and the third tells everybody.
+const writeRounds = 3
+
+// How soon two that met look again.
+const (
+	shortly = 300 * time.Millisecond
+	longer  = time.Second
+)
 
 // Run claims what is due in a queue and brings it to an end. It gives the
 // number of rows it took.
@@ -50,7 +59,7 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 		return 0, nil
 	}
 	failpoint.Hit("after_claim")
-	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}}
+	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}, marks: map[string]store.IdentityUpdate{}}
 	b.adopt(claimed)
 	b.beat = e.startHeartbeat(ratelimit.WithLane(ctx, laneOfCalls[q.Lane]), began, b)
 	for _, u := range b.units {
@@ -96,9 +105,13 @@ func (b *batch) process(ctx context.Context) {
 	b.confirm()
 	b.resolveStrangers(ctx)
 	b.waitForOthers()
+	b.checkContested(ctx)
 	b.settleCreates(ctx)
+	b.matchKeys(ctx)
 	b.matchCreates(ctx)
 	b.readRest(ctx)
+	b.checkKeys(ctx)
+	b.checkSharedIDs(ctx)
 	b.guard()
 	for round := range writeRounds {
 		if !b.writeRound(ctx, round) {

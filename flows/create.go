@@ -284,7 +284,7 @@ func (b *batch) judgeExisting(ctx context.Context, at place, s *send, rec connec
 	case holders[rec.ID] != "" || token != "":
 		b.askPerson(s.unit, "suspected_duplicate", at.system+" refuses a second record with these values, and the one it has is paired with another record", []connectors.Record{rec})
 	case s.unit.link.OnMatch == MatchPair && !rec.Archived && s.member.rule.inScope(rec.Values):
-		b.bindFound(ctx, s.pending, rec, "pair", false)
+		b.pairExisting(ctx, s.pending, rec)
 	default:
 		b.askPerson(s.unit, "proposed", at.system+" has a record with these values already", []connectors.Record{rec})
 	}

@@ -16,6 +16,9 @@ type ledger struct {
 	H  map[string][]plan.Hop `json:"h,omitempty"`
 	F  map[string]freeze     `json:"f,omitempty"`
 	K  map[string]string     `json:"k,omitempty"` // edits read and not agreed: see keep
+	// Key is the key of the system of record that the side was last seen to carry
+	// rightly: what tells a person's change from one of ours.
+	Key string `json:"key,omitempty"`
 }
 
 // freeze is the how many-th freeze of a row in one fight it is, and when it ends.

@@ -20,6 +20,30 @@ const (
 	MatchOff     OnMatch = "off"
 )
 
+// Mode says how the records of a link are known for one customer (DESIGN 7).
+type Mode string
+
+// The identity modes.
+const (
+	ModeMapping  Mode = ""                 // the id map decides
+	ModeSystem   Mode = "system_of_record" // the record ids of Link.Record are the keys
+	ModeExternal Mode = "external_id"      // people set one id on all sides: the row SharedID
+)
+
+// SharedID is the row of the ids that people set: two-way text in every member of
+// a link of ModeExternal, and the one business key that such a link meets by.
+const SharedID = "external_id"
+
+// Leaves says what becomes of a pair of which a record leaves its side's scope.
+type Leaves string
+
+// The policies for a record that leaves scope.
+const (
+	LeavesFreeze  Leaves = "freeze" // also ""
+	LeavesUnpair  Leaves = "unpair"
+	LeavesArchive Leaves = "archive" // of the other sides
+)
+
 // Member is one side of a link.
 type Member struct {
 	System, Object string
@@ -28,13 +52,16 @@ type Member struct {
 	CreateWith     map[string]string // columns set when we create, never afterwards
 	// Blind says why the filter cannot tell whose records are whose: a field of it is
 	// missing or another one (F65). Records that nobody knows wait; "" if it can.
-	Blind string
-	Write, Listen  bool
+	Blind         string
+	Leaves        Leaves // what follows when a paired record fails Filter
+	Write, Listen bool
 }
 
 // Link is a configured link, compiled.
 type Link struct {
 	Name    string
+	Mode    Mode
+	Record  string   // ModeSystem: the system of record
 	Members []Member // sorted by system
 	Rows    []*fields.Row
 	Private map[string]bool // rows of which history keeps keyed hashes only

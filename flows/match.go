@@ -187,7 +187,7 @@ func (b *batch) boundElsewhere(ctx context.Context, p pending, rec connectors.Re
 func (b *batch) becomes(p pending, recordID string) {
 	p.member.stored.RecordID = recordID
 	p.member.stored.State = mapping.MemberActive
-	p.unit.bound = true
+	p.unit.binds++
 }
 
 // matchCreates looks for a partner by business keys before anything is
@@ -240,7 +240,7 @@ func (b *batch) asksAt(at place, list []pending, level int) (asks map[string][]a
 		if lead != nil && lead.Has(at.system) && len(lead.ColumnsOf(at.system)) == 1 {
 			column = lead.ColumnsOf(at.system)[0]
 		}
-		if column == "" || p.unit.shared[strings.Join(set, "+")] || !complete(l, set, source) {
+		if column == "" || !complete(l, set, source) {
 			left = append(left, p)
 			continue
 		}
@@ -288,9 +288,15 @@ func (b *batch) matchField(ctx context.Context, at place, column string, asks []
 			return nil
 		}
 	}
+	found := map[*unit][]connectors.Record{}
 	for _, a := range asks {
-		candidates := b.candidates(at, a, records, holders)
-		if b.judge(ctx, a, candidates, taken) {
+		found[a.unit] = b.candidates(at, a, records, holders)
+	}
+	for _, a := range b.dropTwins(ctx, asks, found) {
+		if len(found[a.unit]) == 0 && b.idTaken(a, records, holders) {
+			continue
+		}
+		if b.judge(ctx, a, found[a.unit], taken) {
 			left = append(left, a.pending)
 		}
 	}
@@ -310,7 +316,7 @@ func (b *batch) candidates(at place, a ask, records []connectors.Record, holders
 		if t := r.Values[token]; token != "" && t != "" && !strings.EqualFold(t, a.unit.token) {
 			continue // it carries another identity's token: never free
 		}
-		if sameKey(a.unit.link, a.set, a.values, a.unit.link.canonical(at.system, r.Values)) {
+		if !keyedElsewhere(a, r) && sameKey(a.unit.link, a.set, a.values, a.unit.link.canonical(at.system, r.Values)) {
 			out = append(out, r)
 		}
 	}
@@ -333,8 +339,10 @@ func (b *batch) judge(ctx context.Context, a ask, candidates []connectors.Record
 	switch {
 	case len(candidates) == 0:
 		return true
+	case a.unit.shared[strings.Join(a.set, "+")]: // theirs may be any of ours
+		b.askPerson(a.unit, "ambiguous", "several records of "+a.unit.source+" match by "+strings.Join(a.set, ", ")+", and are told apart", candidates)
 	case len(candidates) > 1:
-		b.askPerson(a.unit, "ambiguous", "several records match by "+strings.Join(a.set, ", "), candidates)
+		b.askPerson(a.unit, a.unit.link.severalReason(), "several records match by "+strings.Join(a.set, ", "), candidates)
 	case taken[candidates[0].ID]:
 		b.endUnit(a.unit, "same_candidate", b.meetAgain(a.unit.rows[0]))
 	case a.unit.link.OnMatch == MatchPropose:
@@ -355,9 +363,19 @@ func (b *batch) askPerson(u *unit, reason, words string, candidates []connectors
 			m.parked = true
 		}
 	}
-	detail, err := json.Marshal(map[string]any{"candidates": idsOf(candidates)})
-	if err != nil {
-		detail = nil
+	b.endUnit(u, reason, store.Finish{Disposition: store.Parked, Reason: reason, Error: words, Detail: candidatesOf(candidates, "")})
+}
+
+// candidatesOf is the detail of a question: the records it is about, and the
+// identity that is met, if any.
+func candidatesOf(candidates []connectors.Record, identity string) json.RawMessage {
+	question := map[string]any{"candidates": idsOf(candidates)}
+	if identity != "" {
+		question["identity"] = identity
 	}
-	b.endUnit(u, reason, store.Finish{Disposition: store.Parked, Reason: reason, Error: words, Detail: detail})
+	detail, err := json.Marshal(question)
+	if err != nil {
+		return nil
+	}
+	return detail
 }

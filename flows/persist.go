@@ -45,7 +45,14 @@ func (b *batch) lookAt(ctx context.Context, ids ...string) (leased []*store.Iden
 
 // persist ends the batch in one transaction.
 func (b *batch) persist(ctx context.Context) error {
-	p := store.Persist{Owner: b.Owner, Release: b.extra, History: b.history}
+	p := store.Persist{Owner: b.Owner, History: b.history}
+	for _, ref := range b.extra {
+		if up, marked := b.marks[ref.ID]; marked {
+			p.Identities = append(p.Identities, up)
+		} else {
+			p.Release = append(p.Release, ref)
+		}
+	}
 	written := map[*unit]bool{}
 	for _, u := range b.units {
 		if u.epoch == 0 {
@@ -104,7 +111,7 @@ func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 		if m.parked {
 			mu.State = mapping.MemberParked
 		}
-		if m.ledger.At == 0 && len(m.ledger.F) == 0 {
+		if m.ledger.At == 0 && len(m.ledger.F) == 0 && m.ledger.Key == "" {
 			mu.Sent = nil
 		}
 		if m.record != nil {

@@ -366,9 +366,9 @@ func TestRecordThatFailsElevenTimesStillGoesThrough(t *testing.T) {
 	w.converged(1)
 }
 
-// Of two new records with one business key in one batch, the one that was heard
-// of first is paired; the other comes back and meets it (3.7 Collapse).
-func TestOfTwoNewRecordsWithOneKeyTheFirstIsPaired(t *testing.T) {
+// Of two new records with one business key, none is paired for being heard of first:
+// the look-up asks their own side as well, and so does the vendor's own refusal.
+func TestOfTwoNewRecordsWithOneKeyNoneIsPairedForComingFirst(t *testing.T) {
 	const pairs = 8
 	w := newWorld(t)
 	e := w.engine("a", nil)
@@ -385,10 +385,14 @@ func TestOfTwoNewRecordsWithOneKeyTheFirstIsPaired(t *testing.T) {
 	w.hint(erp, second...)
 	w.settle(e)
 	for n := range pairs {
-		if got := w.pair(crm, known[n], erp); got != first[n] {
-			t.Errorf("contact %s is paired with %s, heard of later than %s", known[n], got, first[n])
+		if id := w.holder(crm, known[n]); id != "" {
+			t.Errorf("contact %s was paired without an answer", known[n])
 		}
 	}
+	if n := len(w.births(crm)); n != pairs {
+		t.Errorf("%d contacts; want those %d that were there", n, pairs)
+	}
+	w.allParked(slices.Repeat([]string{"ambiguous"}, 2*pairs)...)
 }
 
 // sulky refuses every call that holds a culprit, and names nobody.

@@ -40,6 +40,8 @@ func (b *batch) resolveStrangers(ctx context.Context) {
 	all = b.adoptByInverse(ctx, all)
 	all = b.holdBack(ctx, all)
 	all = b.adoptByToken(ctx, all)
+	all = b.meetByKey(ctx, all)
+	all = b.apartByID(b.awaitIDs(all))
 	all = b.collapse(all)
 	b.claim(ctx, all)
 }
@@ -261,43 +263,63 @@ func (b *batch) collapse(all []*stranger) []*stranger {
 
 // claim takes the unique constraint before anything is created: the identity,
 // its source member, and a member that waits for a record in every other system.
-func (b *batch) claim(ctx context.Context, all []*stranger) {
+func (b *batch) claim(ctx context.Context, all []*stranger) { b.claimNow(ctx, all, true) }
+
+// claimNow makes one claim of all strangers. asking: those that meet an identity by
+// a business key are looked at before they join it.
+func (b *batch) claimNow(ctx context.Context, all []*stranger, asking bool) {
 	if len(all) == 0 {
 		return
 	}
 	claims := make([]store.NewIdentity, len(all))
 	for i, s := range all {
 		claims[i] = b.newIdentity(s)
+		claims[i].Ask = claims[i].Ask || asking && len(claims[i].Keys) > 0
 	}
 	results, err := b.Store.ClaimIdentities(ctx, b.Owner, b.Lease, claims)
+	var met []*stranger
+	verdicts := map[*stranger]store.ClaimResult{}
 	for i, s := range all {
 		if err != nil {
 			b.end(s.row, "store", b.storeTrouble(s.row, err))
 			continue
 		}
-		switch results[i].Verdict {
+		switch verdicts[s] = results[i]; results[i].Verdict {
 		case store.VerdictNew:
 			b.newcomer(s, claims[i], results[i])
 		case store.VerdictJoined:
 			b.end(s.row, "joined", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.row)})
+		case store.VerdictClash:
+			b.idClash(ctx, s, results[i].IdentityID)
 		case store.VerdictWait:
-			b.waitFor(ctx, s, results[i].IdentityID)
+			if asking && results[i].Free && s.link.OnMatch != MatchPropose {
+				met = append(met, s)
+			} else {
+				b.waitFor(ctx, s, results[i].IdentityID)
+			}
 		default:
 			b.taken(ctx, s)
 		}
 	}
 	b.beat.progress()
+	if len(met) > 0 {
+		b.claimAlone(ctx, met, verdicts)
+	}
 }
 
 func (b *batch) newIdentity(s *stranger) store.NewIdentity {
-	rec := &s.row.sight.Record
+	return b.identityOf(s.link, b.place, &s.row.sight.Record, s.id, s.token, s.keys, s.row.work.Cause)
+}
+
+// identityOf is the claim of an identity that begins with a record.
+func (b *batch) identityOf(l *Link, at place, rec *connectors.Record, id, token string, keys []store.Key, cause string) store.NewIdentity {
 	n := store.NewIdentity{
-		ID: s.id, Link: s.link.Name, CreatedBy: s.row.work.Cause, Keys: s.keys, Ask: s.link.OnMatch == MatchPropose,
-		Source: store.NewMember{System: b.place.system, Object: b.place.object, RecordID: rec.ID, Token: s.token, Birth: birthText(rec.Born)},
+		ID: id, Link: l.Name, CreatedBy: cause, Keys: keys, Ask: l.OnMatch == MatchPropose, Exact: l.Mode == ModeExternal,
+		Source: store.NewMember{System: at.system, Object: at.object, RecordID: rec.ID, Token: token, Birth: birthText(rec.Born)},
 	}
-	for _, m := range s.link.Members {
-		if m.System != b.place.system && m.Write {
-			n.Targets = append(n.Targets, store.NewMember{System: m.System, Object: m.Object, Token: s.token})
+	for _, m := range l.Members {
+		if m.System != at.system && m.Write {
+			n.Targets = append(n.Targets, store.NewMember{System: m.System, Object: m.Object, Token: token})
 		}
 	}
 	return n

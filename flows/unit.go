@@ -47,7 +47,8 @@ type unit struct {
 	born      bool              // claimed in this batch
 	lookToken bool              // the record carried our token and the database did not know it
 	shared    map[string]bool   // match kinds not to match by (F11)
-	bound     bool              // a member got its record in this batch
+	binds     int               // how many members got their record in this batch
+	decided   int               // binds when it was decided last
 	ended     *store.Finish     // set: this unit is over
 	reason    string            // label of ended
 	confirm   bool              // the batch's own record is to be read again to confirm a write to it
@@ -69,6 +70,7 @@ type member struct {
 	resend   bool // an uncertain create was looked up and is absent
 	repeat   bool // an uncertain create may be sent again as it was
 	froze    bool // a row was frozen in this batch
+	keyed    bool // the key of the system of record was seen in it
 	kept     bool // the edits to be kept are others than before
 	parked   bool // its create is a person's business now: strangers need not wait for it
 	// committed are the fields of every intent that the store was given for this
@@ -304,7 +306,7 @@ func (u *unit) echoLikely(now time.Time) bool {
 
 // dirty says that a member's remembered state moved in this batch.
 func (m *member) dirty() bool {
-	return m.intended || m.parked || m.froze || m.kept || !maps.Equal(m.side.Base, m.before.Base) ||
+	return m.intended || m.parked || m.froze || m.kept || m.keyed || !maps.Equal(m.side.Base, m.before.Base) ||
 		!reflect.DeepEqual(m.side.Intent, m.before.Intent) || !sameStates(m.side.States, m.before.States) ||
 		(m.record != nil && m.stored.Birth == "" && !m.record.Born.IsZero())
 }

@@ -48,9 +48,10 @@ func (e *Engine) callTimeout() time.Duration {
 func (b *batch) writeRound(ctx context.Context, round int) bool {
 	updates, creates := map[place][]*send{}, map[place][]*send{}
 	for _, u := range b.open() {
-		if round > 0 && !u.bound {
+		if round > 0 && u.binds == 0 || round > 1 && u.binds == u.decided {
 			continue
 		}
+		u.decided = u.binds
 		d, ok := b.decide(u)
 		if !ok {
 			continue
@@ -107,6 +108,9 @@ func (b *batch) plan(u *unit, w plan.Write, updates, creates map[place][]*send) 
 			m.owed = fixedOf(w)
 			updates[at] = append(updates[at], s)
 		}
+		return
+	}
+	if b.awaitsKey(u, w.System) {
 		return
 	}
 	if !u.link.Create[w.System] {

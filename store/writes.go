@@ -63,6 +63,7 @@ const (
 type ClaimResult struct {
 	Verdict    Verdict
 	IdentityID string // joined, wait, clash: the identity that was met
+	Free       bool   // wait: only because the claim asks; else it would have joined
 	Epoch      int64  // new: the fence of our lease
 	Shared     []Key  // keys that more than one record of this system has: never match by them (F11)
 }

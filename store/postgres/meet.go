@@ -103,6 +103,7 @@ func (c *claiming) meet(ctx context.Context, n int, key linkKey, met string) (en
 	case identity == mapping.IdentityQuarantined: // in doubt: neither joined nor created beside it
 		return true, c.takeBack(ctx, n, wait)
 	case c.claims[n].Ask:
+		wait.Free = member == "" || record != "" || !sent && member == mapping.MemberCreating
 		return true, c.takeBack(ctx, n, wait)
 	case member == "":
 		return true, c.join(ctx, n, met, sqlJoinMember, c.claims[n].CreatedBy)

@@ -129,6 +129,7 @@ func (t *tx) meet(c store.NewIdentity) (store.ClaimResult, error) {
 			r.Shared = append(r.Shared, k)
 		case c.Ask && (!bound || member == mapping.MemberGone || member == mapping.MemberMerged):
 			r.Verdict, r.IdentityID = store.VerdictWait, other
+			r.Free = member == "" || bound || !sent && member == mapping.MemberCreating
 			return r, nil
 		case bound && member != mapping.MemberGone && member != mapping.MemberMerged: // two records of one system
 			r.Shared = append(r.Shared, k)

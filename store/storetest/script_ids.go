@@ -69,7 +69,7 @@ func (p *player) sentCreate() (store.Key, string) {
 
 // settled compares one verdict.
 func (p *player) settled(c store.NewIdentity, got, want store.ClaimResult, owner string, before int64) {
-	if got.Verdict != want.Verdict || got.IdentityID != want.IdentityID {
+	if got.Verdict != want.Verdict || got.IdentityID != want.IdentityID || got.Free != want.Free {
 		p.fail("the verdict on a claim", "claim of %s by %s %s: the store says %+v, the truth %+v", c.ID, c.Source.System, c.Source.RecordID, got, want)
 	}
 	p.tally[string(got.Verdict)]++

@@ -59,7 +59,8 @@ func (t *truth) claim(c store.NewIdentity) (r store.ClaimResult) {
 		m := t.ids[h.id].members[src.System]
 		switch {
 		case c.Ask && (m == nil || m.record == "" || m.state == mapping.MemberGone || m.state == mapping.MemberMerged):
-			return store.ClaimResult{Verdict: store.VerdictWait, IdentityID: h.id, Shared: r.Shared}
+			free := m == nil || m.record != "" || !m.sent && m.state == mapping.MemberCreating
+			return store.ClaimResult{Verdict: store.VerdictWait, IdentityID: h.id, Shared: r.Shared, Free: free}
 		case m == nil:
 			t.ids[h.id].members[src.System] = &part{record: src.RecordID, birth: src.Birth, token: tokenOf(t.ids[h.id]), state: mapping.MemberActive}
 			return store.ClaimResult{Verdict: store.VerdictJoined, IdentityID: h.id, Shared: r.Shared}
