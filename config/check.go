@@ -21,6 +21,7 @@ func (d *decoder) checkLink(path string, l Link, c *Config) {
 		d.at(path+".conflict", "%s is for one field: write it in that row", l.Conflict.Mode)
 	}
 	d.checkFields(path, l)
+	d.checkIdentity(path, l)
 	d.checkMatch(path, l)
 	if !slices.Contains([]string{MatchPair, MatchPropose, MatchOff}, l.OnMatch) {
 		d.at(path+".on_match", "on_match is pair, propose or off")
@@ -71,6 +72,12 @@ func (d *decoder) checkMember(path string, i int, l Link, c *Config) {
 		}
 	}
 	d.checkInverse(path, i, l)
+	switch leaves := memberPath(path, i, "leaves"); {
+	case !slices.Contains([]string{LeavesFreeze, LeavesUnpair, LeavesArchive}, m.Leaves):
+		d.at(leaves, "leaves is freeze, unpair or archive")
+	case m.Leaves != LeavesFreeze && strings.TrimSpace(m.Only) == "":
+		d.at(leaves, "without an `only` no record of %s ever leaves: add one, or take leaves out", m.System)
+	}
 	for _, column := range namesOf(m.CreateWith) {
 		p := join(memberPath(path, i, "create_with"), column)
 		switch {
@@ -240,6 +247,9 @@ func (d *decoder) checkWriters(row string, f Field, l Link, writers map[string]s
 				if m.InverseID[inverse] == column {
 					d.at(row+"."+system, "%s of %s holds %s's record id (inverse_id): no row may write it", column, system, inverse)
 				}
+			}
+			if l.Identity.Columns[system] == column {
+				d.at(row+"."+system, "%s of %s holds the shared id (identity: external_id): no row may write it", column, system)
 			}
 			if _, ok := m.CreateWith[column]; ok {
 				d.at(row+"."+system, "%s of %s is set by create_with: a row that writes it too would change it at once", column, system)

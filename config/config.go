@@ -125,7 +125,7 @@ type Budget struct {
 // Link keeps one object of each of its members in step (DESIGN 6).
 type Link struct {
 	Name     string          `yaml:"name"`
-	Identity string          `yaml:"identity"` // always IdentityMapping
+	Identity Identity        `yaml:"identity"`
 	Members  []Member        `yaml:"members"`
 	Match    [][]string      `yaml:"match"`    // alternatives of names of fields, in order
 	OnMatch  string          `yaml:"on_match"` // MatchPair (default), MatchPropose, MatchOff
@@ -137,11 +137,21 @@ type Link struct {
 
 // Values of Link.Identity, OnMatch and Start.
 const (
-	IdentityMapping = "mapping"
-	MatchPair       = "pair"
-	MatchPropose    = "propose"
-	MatchOff        = "off"
-	StartLive       = "live"
+	IdentityMapping  = "mapping"
+	IdentitySystem   = "system_of_record"
+	IdentityExternal = "external_id"
+
+	MatchPair    = "pair"
+	MatchPropose = "propose"
+	MatchOff     = "off"
+	StartLive    = "live"
+)
+
+// Values of Member.Leaves.
+const (
+	LeavesFreeze  = "freeze"
+	LeavesUnpair  = "unpair"
+	LeavesArchive = "archive"
 )
 
 // Member is one object of one system within a link.
@@ -155,6 +165,7 @@ type Member struct {
 	// and never afterwards.
 	CreateWith map[string]string `yaml:"create_with"`
 	Only       string            `yaml:"only"`   // filter expression, "" takes every record
+	Leaves     string            `yaml:"leaves"` // a paired record fails Only: LeavesFreeze (default), LeavesUnpair, LeavesArchive
 	Write      bool              `yaml:"write"`  // default true
 	Listen     bool              `yaml:"listen"` // default true
 }

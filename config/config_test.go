@@ -122,7 +122,7 @@ func TestTheExampleIsLoaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Systems) != 2 || len(c.Links) != 2 || c.InstallKey.Reveal() != canary || len(c.Rev) != revLength {
+	if len(c.Systems) != 2 || len(c.Links) != 3 || c.InstallKey.Reveal() != canary || len(c.Rev) != revLength {
 		t.Fatalf("got %+v", c)
 	}
 	h := c.Systems[0]
@@ -202,7 +202,7 @@ func TestEveryKeyIsInTheExample(t *testing.T) {
 	for _, v := range []any{Config{}, hubspotSettings{}, odooSettings{}} {
 		yamlKeys(reflect.TypeOf(v), want)
 	}
-	for _, key := range append(slices.Clone(rowKeys), "country", ConflictNewest) {
+	for _, key := range append(slices.Clone(rowKeys), "country", ConflictNewest, IdentityExternal) {
 		want[key] = true
 	}
 	for _, text := range []string{example(t), exampleWithAll(t)} {
@@ -279,7 +279,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("system is %+v", s)
 	}
 	l := c.Links[0]
-	if l.OnMatch != MatchPair || l.Identity != IdentityMapping || l.Conflict.Mode != ConflictAsk || !l.Create["a"] || l.Create["b"] || l.Start != "" {
+	if l.OnMatch != MatchPair || l.Identity.Mode != IdentityMapping || l.Conflict.Mode != ConflictAsk || !l.Create["a"] || l.Create["b"] || l.Start != "" {
 		t.Errorf("link is %+v", l)
 	}
 	if f := l.Fields[0]; f.As != DefaultTransform || f.Columns["a"][0] != "NO" || f.Columns["b"][0] != "007" || f.Name != "007" {

@@ -45,7 +45,7 @@ func peek(n *yaml.Node, key string) string {
 }
 
 func (d *decoder) link(n *yaml.Node, path string, c *Config) Link {
-	l := Link{Identity: IdentityMapping, OnMatch: MatchPair, Conflict: Conflict{Mode: ConflictAsk}}
+	l := Link{Identity: Identity{Mode: IdentityMapping}, OnMatch: MatchPair, Conflict: Conflict{Mode: ConflictAsk}}
 	entries, ok := d.mapping(n, path)
 	if !ok {
 		return l
@@ -58,7 +58,7 @@ func (d *decoder) link(n *yaml.Node, path string, c *Config) Link {
 		case !ok:
 			d.unknown(e, path, known)
 		case e.key == "identity":
-			d.identity(e)
+			l.Identity = d.identity(e)
 		case e.key == "members":
 			l.Members = d.members(e)
 		case e.key == "match":
@@ -78,24 +78,6 @@ func (d *decoder) link(n *yaml.Node, path string, c *Config) Link {
 	return l
 }
 
-func (d *decoder) identity(e entry) {
-	n := resolve(e.vn)
-	if n.Kind == yaml.ScalarNode && n.Value == IdentityMapping {
-		return
-	}
-	mode := ""
-	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
-		mode = n.Content[0].Value
-	} else if n.Kind == yaml.ScalarNode {
-		mode = n.Value
-	}
-	if mode == "system_of_record" || mode == "external_id" {
-		d.fail(n, e.path, "%s is not supported by this version: write `identity: mapping` or take it out", mode)
-		return
-	}
-	d.fail(n, e.path, "the identity is `mapping`: write that or take it out")
-}
-
 func (d *decoder) members(e entry) []Member {
 	items, ok := d.items(e.vn, e.path)
 	if !ok {
@@ -103,7 +85,7 @@ func (d *decoder) members(e entry) []Member {
 	}
 	var out []Member
 	for _, item := range items {
-		m := Member{Write: true, Listen: true}
+		m := Member{Leaves: LeavesFreeze, Write: true, Listen: true}
 		d.value(item.vn, reflect.ValueOf(&m).Elem(), item.path)
 		out = append(out, m)
 	}

@@ -95,7 +95,7 @@ func (s System) show() (*node, error) {
 }
 
 func (l Link) show() *node {
-	n := object().add("name", word(l.Name)).add("identity", word(l.Identity))
+	n := object().add("name", word(l.Name)).add("identity", l.Identity.show())
 	members := list()
 	for _, m := range l.Members {
 		one := flow(object().add("system", word(m.System)).add("object", word(m.Object)))
@@ -116,6 +116,7 @@ func (l Link) show() *node {
 		if m.Only != "" {
 			one.add("only", word(m.Only))
 		}
+		one.add("leaves", word(m.Leaves))
 		one.add("write", boolean(m.Write)).add("listen", boolean(m.Listen))
 		members.Content = append(members.Content, &one.Node)
 	}

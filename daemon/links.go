@@ -31,7 +31,7 @@ func compileLinks(links []config.Link, infos map[string]connectors.System) ([]*f
 
 func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link, []string) {
 	l := &flows.Link{
-		Name: c.Name, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
+		Name: c.Name, Mode: modes[c.Identity.Mode], Record: c.Identity.System, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
 		Create: map[string]bool{}, Live: c.Start == "live",
 		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}, Able: map[string]string{}},
 	}
@@ -61,7 +61,32 @@ func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link
 		l.Private[f.Name] = f.Private
 		l.Rules.Rows = append(l.Rules.Rows, ruleOf(f, row, c.Conflict))
 	}
+	if l.Mode == flows.ModeExternal {
+		problems = append(problems, addShared(l, c.Identity.Columns)...)
+	}
 	return l, append(problems, missingFields(l, infos)...)
+}
+
+// modes are the identity modes of configurations, as the flows know them.
+var modes = map[string]flows.Mode{
+	config.IdentityMapping: flows.ModeMapping, config.IdentitySystem: flows.ModeSystem, config.IdentityExternal: flows.ModeExternal,
+}
+
+// addShared gives a link the row of the ids that people set, and makes it the one
+// thing by which records meet.
+func addShared(l *flows.Link, columns map[string]string) []string {
+	spec := fields.Spec{Name: flows.SharedID, Columns: map[string][]string{}, As: config.DefaultTransform}
+	for system, column := range columns {
+		spec.Columns[system] = []string{column}
+	}
+	row, err := fields.Compile(spec)
+	if err != nil {
+		return []string{fmt.Sprintf("link %s: identity: %v", l.Name, err)}
+	}
+	l.Rows = append(l.Rows, row)
+	l.Rules.Rows = append(l.Rules.Rows, plan.Row{Name: flows.SharedID, Systems: slices.Sorted(maps.Keys(columns)), Rev: row.Rev(), Policy: plan.Policy{Mode: plan.ModeAsk}})
+	l.Match, l.OnMatch = [][]string{{flows.SharedID}}, flows.MatchPair
+	return nil
 }
 
 // someTime is a time of day that a row which keeps days drops.
@@ -109,7 +134,7 @@ func ableOf(s connectors.System, object string) string {
 }
 
 func compileMember(m config.Member, infos map[string]connectors.System) (flows.Member, error) {
-	out := flows.Member{System: m.System, Object: m.Object, Inverse: m.InverseID, CreateWith: m.CreateWith, Write: m.Write, Listen: m.Listen}
+	out := flows.Member{System: m.System, Object: m.Object, Inverse: m.InverseID, CreateWith: m.CreateWith, Leaves: flows.Leaves(m.Leaves), Write: m.Write, Listen: m.Listen}
 	if m.Only == "" {
 		return out, nil
 	}

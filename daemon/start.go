@@ -163,8 +163,8 @@ func CustomFields(links []config.Link, system, token string) []connectors.Custom
 	set := map[[2]string]connectors.CustomField{}
 	for _, l := range links {
 		for _, m := range l.Members {
-			if m.System != system {
-				continue
+			if m.System != system || !m.Write {
+				continue // a source only is not touched, not even for a field of ours
 			}
 			set[[2]string{m.Object, token}] = connectors.CustomField{Object: m.Object, Name: token, Label: "syncd reference", Unique: true}
 			for other, name := range m.InverseID {

@@ -157,10 +157,6 @@ type knownBug struct {
 
 var known = []knownBug{
 	{
-		scene: "several candidates", invariants: []string{"I2", "I8", "scene"},
-		why: "announced before anybody asked, the first of several records with one key finds exactly one free record on the other " +
-			"side and is paired with it: the look-up asks the other side only, not its own",
-	}, {
 		scene: "born during the first sweep of all", invariants: []string{"I4", "I6", "scene"}, from: Singles,
 		why: "the cursor was taken for the first time and its place not yet committed: the daemon tries a taken cursor again within " +
 			"a minute, inside the overlap; the lab's own loop does after ten",
