@@ -281,7 +281,7 @@ func (b *batch) judgeExisting(ctx context.Context, at place, s *send, rec connec
 	switch {
 	case err != nil:
 		b.endUnit(s.unit, "store", b.storeTrouble(s.unit.rows[0], err))
-	case holders[rec.ID] != "" || token != "":
+	case holders[rec.ID] != "" || token != "" || keyedElsewhere(ask{pending: s.pending}, rec):
 		b.askPerson(s.unit, "suspected_duplicate", at.system+" refuses a second record with these values, and the one it has is paired with another record", []connectors.Record{rec})
 	case s.unit.link.OnMatch == MatchPair && !rec.Archived && s.member.rule.inScope(rec.Values):
 		b.pairExisting(ctx, s.pending, rec)
