@@ -28,6 +28,7 @@ type Store interface {
 	Drop(ctx context.Context, owner string) error
 	OpenCreates(ctx context.Context, system, object string) (time.Time, bool, error)
 	ClaimIdentities(ctx context.Context, owner string, ttl time.Duration, claims []store.NewIdentity) ([]store.ClaimResult, error)
+	SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error)
 	IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) ([]string, error)
 	IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) ([]string, error)
 	TakeBack(ctx context.Context, sends []store.SendRef) error

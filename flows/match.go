@@ -196,8 +196,9 @@ func (b *batch) matchCreates(ctx context.Context) {
 	fresh := b.pendings(func(p pending) bool {
 		return p.member.stored.SentAt.IsZero() && p.unit.link.OnMatch != MatchOff && len(p.unit.link.Match) > 0
 	})
+	b.recallShared(ctx, fresh)
 	for _, at := range sortedPlaces(fresh) {
-		b.matchPlace(ctx, at, fresh[at])
+		b.matchPlace(ctx, at, slices.DeleteFunc(fresh[at], func(p pending) bool { return p.unit.ended != nil }))
 	}
 }
 
@@ -293,7 +294,7 @@ func (b *batch) matchField(ctx context.Context, at place, column string, asks []
 		found[a.unit] = b.candidates(at, a, records, holders)
 	}
 	for _, a := range b.dropTwins(ctx, asks, found) {
-		if len(found[a.unit]) == 0 && b.idTaken(a, records, holders) {
+		if len(found[a.unit]) == 0 && (b.idTaken(a, records, holders) || b.lonely(ctx, a, records, holders)) {
 			continue
 		}
 		if b.judge(ctx, a, found[a.unit], taken) {

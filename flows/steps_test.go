@@ -129,6 +129,10 @@ func (s *stepped) ClaimIdentities(ctx context.Context, owner string, ttl time.Du
 	return stepOf(s, "claim identities", func() ([]store.ClaimResult, error) { return s.Store.ClaimIdentities(ctx, owner, ttl, claims) })
 }
 
+func (s *stepped) SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error) {
+	return stepOf(s, "shared keys", func() ([]store.Key, error) { return s.Store.SharedKeys(ctx, link, keys) })
+}
+
 func (s *stepped) IntendUpdates(ctx context.Context, owner string, in []store.UpdateIntent) ([]string, error) {
 	return stepOf(s, "intend updates", func() ([]string, error) { return s.Store.IntendUpdates(ctx, owner, in) })
 }

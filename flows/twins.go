@@ -24,32 +24,37 @@ type seeker struct {
 // twins finds, for every seeker, the other free records of its own object with the
 // same key: one look-up per leading column for all of them.
 func (b *batch) twins(ctx context.Context, seekers []seeker) ([][]connectors.Record, *connectors.Error) {
+	return b.twinsAt(ctx, b.place, seekers)
+}
+
+// twinsAt finds the free records of any object of the seekers' links with their keys.
+func (b *batch) twinsAt(ctx context.Context, at place, seekers []seeker) ([][]connectors.Record, *connectors.Error) {
 	out := make([][]connectors.Record, len(seekers))
 	values := map[string][]string{}
 	columns := make([]string, len(seekers))
 	for i, s := range seekers {
 		lead := s.link.row(s.set[0])
-		if lead == nil || len(lead.ColumnsOf(b.place.system)) != 1 {
+		if lead == nil || s.link.member(at.system) == nil || s.link.member(at.system).Object != at.object || len(lead.ColumnsOf(at.system)) != 1 {
 			continue // spread over columns: nothing to look up by
 		}
-		columns[i] = lead.ColumnsOf(b.place.system)[0]
-		values[columns[i]] = append(values[columns[i]], lead.Put(b.place.system, s.values[s.set[0]], nil)[columns[i]])
+		columns[i] = lead.ColumnsOf(at.system)[0]
+		values[columns[i]] = append(values[columns[i]], lead.Put(at.system, s.values[s.set[0]], nil)[columns[i]])
 	}
 	for _, column := range slices.Sorted(maps.Keys(values)) {
-		records, err := b.find(ctx, b.place, column, values[column])
+		records, err := b.find(ctx, at, column, values[column])
 		if err != nil {
 			return nil, err
 		}
-		holders, serr := b.Store.Holders(ctx, b.place.system, b.place.object, idsOf(records))
+		holders, serr := b.Store.Holders(ctx, at.system, at.object, idsOf(records))
 		if serr != nil {
-			return nil, &connectors.Error{Kind: connectors.KindTransient, System: b.place.system, Object: b.place.object, Op: "look up", Err: serr}
+			return nil, &connectors.Error{Kind: connectors.KindTransient, System: at.system, Object: at.object, Op: "look up", Err: serr}
 		}
 		for i, s := range seekers {
 			if columns[i] != column {
 				continue
 			}
 			for _, r := range records {
-				if r.ID != s.recordID && holders[r.ID] == "" && b.isTwin(s, r) {
+				if !(at == b.place && r.ID == s.recordID) && holders[r.ID] == "" && b.isTwin(at, s, r) {
 					out[i] = append(out[i], r)
 				}
 			}
@@ -59,14 +64,14 @@ func (b *batch) twins(ctx context.Context, seekers []seeker) ([][]connectors.Rec
 }
 
 // isTwin says that a free record has the key of a seeker and might as well be meant.
-func (b *batch) isTwin(s seeker, r connectors.Record) bool {
-	if r.Archived || !s.link.member(b.place.system).inScope(r.Values) {
+func (b *batch) isTwin(at place, s seeker, r connectors.Record) bool {
+	if r.Archived || !s.link.member(at.system).inScope(r.Values) {
 		return false
 	}
-	if t := strings.TrimSpace(r.Values[b.object(b.place).TokenField]); t != "" && !strings.EqualFold(t, s.token) {
+	if t := strings.TrimSpace(r.Values[b.object(at).TokenField]); t != "" && !strings.EqualFold(t, s.token) {
 		return false // another identity's
 	}
-	return sameKey(s.link, s.set, s.values, s.link.canonical(b.place.system, r.Values))
+	return sameKey(s.link, s.set, s.values, s.link.canonical(at.system, r.Values))
 }
 
 // dropTwins asks a person about the waiting sides with one candidate there and
@@ -117,6 +122,19 @@ func (b *batch) pairExisting(ctx context.Context, p pending, rec connectors.Reco
 	}
 }
 
+// placesOf lists the objects of the links of strangers, their own first.
+func (b *batch) placesOf(list []*stranger) []place {
+	out := []place{b.place}
+	for _, s := range list {
+		for _, m := range s.link.Members {
+			if at := (place{m.System, m.Object}); !slices.Contains(out, at) {
+				out = append(out, at)
+			}
+		}
+	}
+	return out
+}
+
 // severalReason is why records of one system with one key wait for a person.
 func (l *Link) severalReason() string {
 	if l.Mode == ModeExternal {
@@ -126,8 +144,8 @@ func (l *Link) severalReason() string {
 }
 
 // claimAlone claims the strangers again whose business key belongs to an identity
-// without a record here, unless another free record here has the key as well. The
-// first claim only asked: joining an identity is pairing.
+// without a record here, unless another free record of any side has the key as well.
+// The first claim only asked: joining an identity is pairing.
 func (b *batch) claimAlone(ctx context.Context, met []*stranger, results map[*stranger]store.ClaimResult) {
 	var seekers []seeker
 	var of []*stranger
@@ -139,24 +157,100 @@ func (b *batch) claimAlone(ctx context.Context, met []*stranger, results map[*st
 			}
 		}
 	}
-	twins, err := b.twins(ctx, seekers)
 	like := map[*stranger][]connectors.Record{}
-	for i, s := range of {
-		if err != nil {
-			b.end(s.row, string(err.Kind), b.outcome(s.row, err))
-			continue
+	for _, at := range b.placesOf(of) {
+		twins, err := b.twinsAt(ctx, at, seekers)
+		for i, s := range of {
+			if err != nil {
+				b.end(s.row, string(err.Kind), b.outcome(s.row, err))
+			} else if s.link.member(at.system) != nil {
+				like[s] = append(like[s], twins[i]...)
+			}
 		}
-		like[s] = append(like[s], twins[i]...)
 	}
 	var alone []*stranger
 	for _, s := range met {
 		if len(like[s]) > 0 {
 			reason := s.link.severalReason()
 			b.end(s.row, reason, store.Finish{Disposition: store.Parked, Reason: reason, Detail: candidatesOf(like[s], results[s].IdentityID),
-				Error: "several records of " + b.place.system + " have the business key of identity " + results[s].IdentityID})
+				Error: "several records have the business key of identity " + results[s].IdentityID})
 		} else if s.row.finish == nil {
 			alone = append(alone, s)
 		}
 	}
 	b.claimNow(ctx, alone, false)
+}
+
+// recallShared learns, for identities that were claimed before this batch, which of
+// their business keys are told apart.
+func (b *batch) recallShared(ctx context.Context, fresh map[place][]pending) {
+	asked := map[*unit][]store.Key{}
+	keys := map[*Link][]store.Key{}
+	for _, at := range sortedPlaces(fresh) {
+		for _, p := range fresh[at] {
+			if _, again := asked[p.unit]; !again && !p.unit.born {
+				asked[p.unit] = b.keysOf(p.unit.link, p.unit.member(p.unit.source).side.Values)
+				keys[p.unit.link] = append(keys[p.unit.link], asked[p.unit]...)
+			}
+		}
+	}
+	for _, l := range b.Links {
+		shared, err := b.sharedKeys(ctx, l, keys[l])
+		for u, own := range asked {
+			switch {
+			case u.link != l:
+			case err != nil:
+				b.endUnit(u, "store", b.storeTrouble(u.rows[0], err))
+			default:
+				for _, k := range own {
+					u.shared[k.Kind] = u.shared[k.Kind] || slices.Contains(shared, k)
+				}
+			}
+		}
+	}
+}
+
+func (b *batch) sharedKeys(ctx context.Context, l *Link, keys []store.Key) ([]store.Key, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return b.Store.SharedKeys(ctx, l.Name, keys)
+}
+
+// lonelyLooked bounds the identities that one look at a shared key leases.
+const lonelyLooked = 10
+
+// lonely parks a unit whose business key is told apart on the other side, if one of
+// the records there has no partner here: it may wait for just this one.
+func (b *batch) lonely(ctx context.Context, a ask, records []connectors.Record, holders map[string]string) bool {
+	if !a.unit.shared[strings.Join(a.set, "+")] {
+		return false
+	}
+	system := a.member.stored.System
+	var alike []connectors.Record
+	var ids []string
+	for _, r := range records {
+		if holders[r.ID] != "" && len(ids) < lonelyLooked && sameKey(a.unit.link, a.set, a.values, a.unit.link.canonical(system, r.Values)) {
+			alike, ids = append(alike, r), append(ids, holders[r.ID])
+		}
+	}
+	if len(ids) == 0 {
+		return false
+	}
+	leased, busy, err := b.lookAt(ctx, dedupe(ids)...)
+	switch {
+	case err != nil:
+		b.endUnit(a.unit, "store", b.storeTrouble(a.unit.rows[0], err))
+		return true
+	case len(busy) > 0:
+		b.endUnit(a.unit, "leased_elsewhere", store.Finish{Disposition: store.Again, After: b.between(shortly, longer), Blame: b.unblamed(a.unit.rows[0])})
+		return true
+	}
+	for _, i := range leased {
+		if !slices.ContainsFunc(i.Members, func(m store.Member) bool { return m.System == a.unit.source && m.RecordID != "" }) {
+			b.askPerson(a.unit, "ambiguous", "several records of "+system+" match by "+strings.Join(a.set, ", ")+", and not all have a partner", alike)
+			return true
+		}
+	}
+	return false
 }

@@ -142,6 +142,10 @@ func (x *timely) OpenCreates(ctx context.Context, system, object string) (at tim
 	return at, open, err
 }
 
+func (x *timely) SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error) {
+	return gives(x, func() ([]store.Key, error) { return x.db.SharedKeys(ctx, link, keys) })
+}
+
 func (x *timely) ClaimIdentities(ctx context.Context, owner string, ttl time.Duration, claims []store.NewIdentity) ([]store.ClaimResult, error) {
 	return gives(x, func() ([]store.ClaimResult, error) { return x.db.ClaimIdentities(ctx, owner, ttl, claims) })
 }

@@ -107,6 +107,14 @@ func (x *steps) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 	return out, err
 }
 
+func (x *steps) SharedKeys(ctx context.Context, link string, keys []store.Key) (out []store.Key, err error) {
+	err = x.step("shared_keys", keys, func() (err error) {
+		out, err = x.Database.SharedKeys(ctx, link, keys)
+		return err
+	})
+	return out, err
+}
+
 func (x *steps) IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) (out []string, err error) {
 	err = x.step("intend_updates", intents, func() (err error) {
 		out, err = x.Database.IntendUpdates(ctx, owner, intents)

@@ -175,3 +175,24 @@ func (c *claiming) join(ctx context.Context, n int, met, sql string, more ...any
 	}
 	return nil
 }
+
+const sqlSharedKeys = `SELECT k.kind, k.value FROM match_key k JOIN unnest($2::text[], $3::text[]) AS r(kind, value) USING (kind, value)
+WHERE k.link=$1 AND k.shared ORDER BY k.kind COLLATE "C", k.value COLLATE "C"`
+
+// SharedKeys gives those of a link's keys that more than one record of a system has.
+func (s *Store) SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	kinds, values := make([]string, len(keys)), make([]string, len(keys))
+	for n, k := range keys {
+		kinds[n], values[n] = k.Kind, k.Value
+	}
+	return inTx(ctx, s, "look for shared keys", func(ctx context.Context, tx pgx.Tx) ([]store.Key, error) {
+		rows, err := tx.Query(ctx, sqlSharedKeys, link, kinds, values)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, func(row pgx.CollectableRow) (k store.Key, err error) { return k, row.Scan(&k.Kind, &k.Value) })
+	})
+}

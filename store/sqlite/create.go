@@ -226,3 +226,29 @@ func (t *tx) insertIdentity(owner string, ttl time.Duration, c store.NewIdentity
 	}
 	return nil
 }
+
+const sqlSharedKeys = `SELECT k.kind, k.value FROM match_key k JOIN json_each(?2) r ON k.kind=r.value->>0 AND k.value=r.value->>1
+WHERE k.link=?1 AND k.shared ORDER BY 1, 2`
+
+// SharedKeys implements the contract.
+func (s *Store) SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	asked := make([][2]string, len(keys))
+	for n, k := range keys {
+		asked[n] = [2]string{k.Kind, k.Value}
+	}
+	texts, err := list(asked)
+	if err != nil {
+		return nil, err
+	}
+	var out []store.Key
+	err = s.read(ctx, "look for shared keys", sqlSharedKeys, func(rows *sql.Rows) error {
+		var k store.Key
+		err := rows.Scan(&k.Kind, &k.Value)
+		out = append(out, k)
+		return err
+	}, link, texts)
+	return out, err
+}

@@ -19,6 +19,7 @@ var claimLaws = []law{
 	{"JoinForgetsATakenBackBody", joinForgetsATakenBackBody},
 	{"SameKeyWaitsForASentCreate", sameKeyWaitsForASentCreate},
 	{"SameKeyInOneSystemIsShared", sameKeyInOneSystemIsShared},
+	{"SharedKeysAreRemembered", sharedKeysAreRemembered},
 	{"ExactKeyInOneSystemIsAClash", exactKeyInOneSystemIsAClash},
 	{"FirstKeyThatAnybodyHoldsDecides", firstKeyThatAnybodyHoldsDecides},
 	{"NamedIdentityIsJoinedWaitedForOrMet", namedIdentityIsJoinedWaitedForOrMet},
@@ -136,6 +137,21 @@ func sameKeyWaitsForASentCreate(e *env) {
 	e.wantState(e.member(l.ID, erp), mapping.MemberCreating, "")
 	e.equal("bound", e.bind(l.ID, "E9"), true)
 	e.equal("verdict once bound", e.claimIdentities(from)[0].Verdict, store.VerdictTaken)
+}
+
+// Which keys are told apart is known of an identity that was claimed long ago.
+func sharedKeysAreRemembered(e *env) {
+	vat := store.Key{Kind: "vat", Value: "k-vat"}
+	e.pair(1, mail, vat)
+	e.claimIdentities(newOf(2, mail))
+	for link, want := range map[string][]store.Key{link: {mail}, "suppliers": nil} {
+		got, err := e.SharedKeys(e.ctx, link, []store.Key{vat, mail})
+		e.ok(err)
+		e.equal("shared keys of "+link, len(got), len(want))
+		if len(want) == 1 && got[0] != want[0] {
+			e.t.Fatalf("shared is %v; want %v", got, want)
+		}
+	}
 }
 
 // Two records of one system with one exact key: the second claims nothing, and

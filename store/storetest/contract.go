@@ -50,6 +50,9 @@ type Store interface {
 	OpenCreates(ctx context.Context, system, object string) (bornAfter time.Time, ok bool, err error)
 	// ClaimIdentities claims new identities, one result per claim, same order.
 	ClaimIdentities(ctx context.Context, owner string, ttl time.Duration, claims []store.NewIdentity) ([]store.ClaimResult, error)
+	// SharedKeys gives those of a link's keys that are never to be matched by, since
+	// more than one record of one system has them (F11).
+	SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error)
 	// IntendUpdates and IntendCreates commit intents before the wire and return
 	// the identity ids that may be sent: fence held, no hold, not moved on.
 	IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) ([]string, error)
