@@ -112,7 +112,7 @@ func scenes() []scene {
 
 // everyStep spoils each step of a scene in turn. trials run in parallel.
 func everyStep(t *testing.T, how trouble) {
-	for _, sc := range scenes() {
+	for _, sc := range append(scenes(), modeScenes()...) {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
 			for k := 1; ; k++ {
