@@ -203,13 +203,13 @@ type Lookup struct {
 }
 
 // Query asks for a page of records. Records are given by last change, oldest
-// first, ties by id.
+// first, ties by id; those in the bin in any order.
 type Query struct {
 	Since  time.Time // at or after; zero: everything
 	Cursor string    // Page.Next of the page before; "" for the first
 	Fields []string  // nil: ids and versions only
 	Limit  int       // 0: the connector's own
-	Bin    bool      // archived records instead of live ones; Object.ListsBin
+	Bin    bool      // archived records instead of live ones, all of them whatever Since; Object.ListsBin
 }
 
 // Page is one page of a listing. Next is opaque, "" at the end.
@@ -225,7 +225,7 @@ type Write struct {
 	// to the vendor. For creates it is token and send number; a repeat within
 	// Object.RepeatWindow has the key and the values of the send that it repeats.
 	Key      string
-	RecordID string // Update: which record
+	RecordID string // all but Create: which record
 	Token    string // Create: syncd's token, the unique key of class unique
 	Values   map[string]Value
 }
@@ -279,6 +279,9 @@ type Hint struct {
 	At       time.Time // when it happened by the vendor's clock, zero if not told
 	Own      bool      // the vendor says that this very change was made by us
 	What     string    // the vendor's word for the event, for history and metrics
+	// Removed says that the vendor tells of an end: deleted, archived, unlinked. It
+	// may be a merge; who acts reads the id first (CORRECTNESS F41).
+	Removed bool
 }
 
 // Delivery is one POST to a webhook URL.

@@ -16,7 +16,7 @@ import (
 	"syncd/store"
 )
 
-// causeWebhook is the cause of every hint from here (store.Hint).
+// causeWebhook is the cause of a hint from here that does not tell of an end (store.Hint).
 const causeWebhook = "webhook"
 
 // answer is what became of a delivery: its status, and its label in metrics.
@@ -127,10 +127,14 @@ func (p *endpoint) receipt(events connectors.Events, hints []connectors.Hint, bo
 	}
 	receipt := store.Receipt{System: p.System, DeliveryKey: key, Events: len(events.Hints)}
 	for _, h := range hints {
+		cause := causeWebhook
+		if h.Removed {
+			cause = store.CauseDeletion
+		}
 		receipt.Hints = append(receipt.Hints, store.Hint{
 			System: p.System, Object: h.Object, RecordID: h.RecordID,
 			Lane: store.LaneLive, Version: h.Version, Delay: p.Delay[h.Object],
-			Cause: causeWebhook, DeliveryKey: key, Trace: trace,
+			Cause: cause, DeliveryKey: key, Trace: trace,
 			Own: h.Own && p.TrustOwnMark,
 		})
 	}

@@ -84,7 +84,7 @@ func TestRoutes(t *testing.T) {
 func TestReceiptOfADelivery(t *testing.T) {
 	r := newRig(nil)
 	r.listen(t)
-	body := `[{"object":"contacts","id":"7","version":"v2","own":true},{"object":"deals","id":"1"},{"object":"companies","id":"8"}]`
+	body := `[{"object":"contacts","id":"7","version":"v2","own":true},{"object":"deals","id":"1"},{"object":"companies","id":"8","removed":true}]`
 	if code := r.send(t, request("POST", r.url+goodPath, body)); code != 200 {
 		t.Fatal(code)
 	}
@@ -94,6 +94,7 @@ func TestReceiptOfADelivery(t *testing.T) {
 	contact, company := hint, hint
 	contact.Object, contact.RecordID, contact.Version, contact.Delay, contact.Own = "contacts", "7", "v2", 2*time.Second, true
 	company.Object, company.RecordID = "companies", "8"
+	company.Cause = store.CauseDeletion // evidence that a read has to bear out
 	want := []store.Receipt{{System: "crm", DeliveryKey: key, Events: 3, Hints: []store.Hint{contact, company}}}
 	if got := r.store.receipts(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)

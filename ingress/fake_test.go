@@ -41,7 +41,7 @@ type fakeReceiver struct {
 
 type fakeEvent struct {
 	Object, ID, Version string
-	Own                 bool
+	Own, Removed        bool
 }
 
 func (f *fakeReceiver) Policy() connectors.AnswerPolicy { return f.policy }
@@ -73,7 +73,7 @@ func (f *fakeReceiver) Parse(d connectors.Delivery) (connectors.Events, error) {
 			var none *fakeEvent
 			_ = none.ID
 		}
-		out.Hints = append(out.Hints, connectors.Hint{Object: e.Object, RecordID: e.ID, Version: e.Version, Own: e.Own})
+		out.Hints = append(out.Hints, connectors.Hint{Object: e.Object, RecordID: e.ID, Version: e.Version, Own: e.Own, Removed: e.Removed})
 	}
 	return out, nil
 }

@@ -47,6 +47,12 @@ const (
 // Lanes are all lanes, most urgent first.
 var Lanes = []Lane{LaneLive, LaneRetry, LaneSweep, LaneBackfill}
 
+// Causes that the flows read again: they are evidence that a record went (F37).
+const (
+	CauseDeletion = "deletion" // the vendor told of a deletion
+	CauseUnlisted = "unlisted" // a listing of all ids left the record out
+)
+
 // Hint is a coalescing request to look at a record.
 type Hint struct {
 	System, Object, RecordID string

@@ -54,7 +54,7 @@ func unsent(l *law) {
 	before := l.born()
 	c := l.ConnectNowhere(l.T)
 	writes := []connectors.Write{l.create(), l.create()}
-	for i, r := range l.check(writes, c.Write(l.ctx, l.Object, connectors.Create, writes)) {
+	for i, r := range l.check(connectors.Create, writes, c.Write(l.ctx, l.Object, connectors.Create, writes)) {
 		if r.Outcome != connectors.NotApplied || r.Err == nil || r.Err.Kind != connectors.KindTransient || !r.Err.WholeCall {
 			l.Errorf("write %d never left and is %s: %+v", i, r.Outcome, r.Err)
 		}
@@ -121,7 +121,7 @@ func deadCredential(l *law) {
 		l.Errorf("probe: %v", err)
 	}
 	w := l.create()
-	r := l.check([]connectors.Write{w}, c.Write(l.ctx, l.Object, connectors.Create, []connectors.Write{w}))[0]
+	r := l.check(connectors.Create, []connectors.Write{w}, c.Write(l.ctx, l.Object, connectors.Create, []connectors.Write{w}))[0]
 	if r.Outcome != connectors.NotApplied || r.Err.Kind != connectors.KindAuth || !r.Err.WholeCall {
 		l.Errorf("write: %s, %+v", r.Outcome, r.Err)
 	}

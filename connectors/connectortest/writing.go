@@ -78,7 +78,7 @@ func createTogether(l *law) {
 		})
 	}
 	wg.Wait()
-	l.check(writes, results)
+	l.check(connectors.Create, writes, results)
 	if n := l.born() - before; n != 1 {
 		l.Fatalf("%d records were made", n)
 	}

@@ -57,6 +57,9 @@ func decodeCursor(s string) (cursor, bool) {
 // everything by the plain list, by id, if Since is zero.
 func (c *Client) List(ctx context.Context, object string, q connectors.Query) (connectors.Page, error) {
 	cu := cursor{}
+	if q.Bin {
+		q.Since = time.Time{} // searches never show the bin (section 8)
+	}
 	if !q.Since.IsZero() {
 		cu.From = q.Since.UnixMilli()
 	}
@@ -100,6 +103,9 @@ func (c *Client) listAll(ctx context.Context, object string, q connectors.Query,
 	}}
 	for _, name := range c.ask(object, q.Fields) {
 		k.query.Add("properties", name)
+	}
+	if q.Bin {
+		k.query.Set("archived", "true") // the archived ones alone (section 9)
 	}
 	if cu.After != "" {
 		k.query.Set("after", cu.After)

@@ -150,6 +150,8 @@ func (c *Client) describe(object string, props map[string]property) connectors.O
 		AnswersRecord: true,
 		MarksOwn:      c.cfg.AppID != "",
 		Overlap:       overlap,
+		Removes:       []connectors.Op{connectors.Archive},
+		ListsBin:      true,
 	}
 	for name, p := range props {
 		o.Fields[name] = p.field()

@@ -104,6 +104,7 @@ func harness(sim *hubspotsim.Sim, srv *httptest.Server, clock *connectortest.Clo
 		DropAfterWrite: func() {
 			fault("batch_create", simulator.Fault{Effect: simulator.DropAfter, Times: 1})
 			fault("batch_update", simulator.Fault{Effect: simulator.DropAfter, Times: 1})
+			fault("batch_archive", simulator.Fault{Effect: simulator.DropAfter, Times: 1})
 		},
 		RefuseNext: func(status int) {
 			fault("batch_create", simulator.Fault{Effect: simulator.RefuseStatus, Status: status, Times: 1})

@@ -102,7 +102,8 @@ func (r *Receiver) hints(e event) []connectors.Hint {
 	case eventAssociation:
 		return r.associationHints(h, object, e)
 	}
-	if what != eventDeletion && what != eventPrivacy { // nothing newer can be read of what is gone
+	h.Removed = what == eventDeletion || what == eventPrivacy
+	if !h.Removed { // nothing newer can be read of what is gone
 		h.Version = SortableTime(h.At)
 	}
 	return r.add(nil, h, object, e.scalars["objectId"])

@@ -23,6 +23,13 @@ func hint(object, id, what, version string, own bool) connectors.Hint {
 
 const headVersion = "0001763640000123"
 
+// ended is a hint that contact 7 is no more.
+func ended(what string) connectors.Hint {
+	h := hint("contacts", "7", what, "", false)
+	h.Removed = true
+	return h
+}
+
 // TestParse is the events of section 10.
 func TestParse(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -42,9 +49,9 @@ func TestParse(t *testing.T) {
 		"custom object": {`"subscriptionType":"object.creation","objectTypeId":"2-77","objectId":7`,
 			[]connectors.Hint{hint("2-77", "7", "creation", headVersion, false)}},
 		"deletion": {`"subscriptionType":"contact.deletion","objectId":7`,
-			[]connectors.Hint{hint("contacts", "7", "deletion", "", false)}},
+			[]connectors.Hint{ended("deletion")}},
 		"privacy": {`"subscriptionType":"contact.privacyDeletion","objectId":7`,
-			[]connectors.Hint{hint("contacts", "7", "privacyDeletion", "", false)}},
+			[]connectors.Hint{ended("privacyDeletion")}},
 		"merge to a new id": {`"subscriptionType":"contact.merge","objectId":601,"primaryObjectId":501,"mergedObjectIds":[502,503],"newObjectId":601`,
 			[]connectors.Hint{hint("contacts", "601", "merge", headVersion, false), hint("contacts", "501", "merge", "", false),
 				hint("contacts", "502", "merge", "", false), hint("contacts", "503", "merge", "", false)}},

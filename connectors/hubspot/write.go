@@ -26,8 +26,12 @@ type writeBody struct {
 
 // Write creates or updates by batch/create and batch/update with a trace id on
 // every input, which makes each stand alone (section 3, trap W2). There is no
-// upsert: a late repeat would overwrite what a person edited meanwhile.
+// upsert: a late repeat would overwrite what a person edited meanwhile. Archiving is
+// the only way to remove, and there is no way back by API (section 9).
 func (c *Client) Write(ctx context.Context, object string, op connectors.Op, writes []connectors.Write) []connectors.Result {
+	if op == connectors.Archive {
+		return c.archive(ctx, object, writes)
+	}
 	k := call{op: "batch " + string(op), object: object, method: http.MethodPost}
 	k.path = c.objectsPath(object, "batch", string(op))
 	results := make([]connectors.Result, len(writes))

@@ -70,6 +70,10 @@ func (c *Client) object(s schema) connectors.Object {
 	for name, f := range s {
 		o.Fields[name] = f.public()
 	}
+	o.Removes = []connectors.Op{connectors.Delete}
+	if s.archives() {
+		o.Removes = []connectors.Op{connectors.Archive, connectors.Delete, connectors.Restore}
+	}
 	o.KnowsActor = true // write_uid is the last writer, and the bot user is ours alone
 	_, o.TokenVisible = s[c.c.TokenField]
 	return o

@@ -88,7 +88,7 @@ func harness(t *testing.T, sim *odoosim.Sim, clock *connectortest.Clock, object 
 			return text
 		},
 		DropAfterWrite: func() {
-			for _, op := range []string{"load", "write"} {
+			for _, op := range []string{"load", "write", "unlink"} {
 				sim.Faults().Add(simulator.Fault{Op: op, Effect: simulator.DropAfter, Times: 1})
 			}
 		},

@@ -84,7 +84,7 @@ func (r *Receiver) Parse(d connectors.Delivery) (connectors.Events, error) {
 	if !ok {
 		return connectors.Events{}, malformed("_id is not a record id")
 	}
-	h := connectors.Hint{Object: model, RecordID: idText(id), What: what}
+	h := connectors.Hint{Object: model, RecordID: idText(id), What: what, Removed: what == eventUnlink}
 	if t, ok := parseTime(e.written); ok {
 		h.Version, h.At = version(t), t
 	}

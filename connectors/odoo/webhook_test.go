@@ -30,6 +30,7 @@ func TestParse(t *testing.T) {
 	}
 	unlink, word := hint, hint
 	unlink.What, word.What = "unlink", "event"
+	unlink.Removed = true
 	for _, x := range []struct {
 		name, path, body string
 		want             []connectors.Hint

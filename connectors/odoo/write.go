@@ -30,6 +30,10 @@ func (c *Client) Write(ctx context.Context, object string, op connectors.Op, wri
 	if len(writes) == 0 {
 		return b.results
 	}
+	if op == connectors.Archive || op == connectors.Delete || op == connectors.Restore {
+		b.removal(ctx, op, writes)
+		return b.results
+	}
 	s, t := c.schemaFor(ctx, object, writes)
 	if t != nil {
 		for i := range writes {

@@ -10,6 +10,7 @@ const (
 	eventDeletion = "deletion"
 	eventChange   = "propertyChange"
 	eventMerge    = "merge"
+	eventRestore  = "restore"
 )
 
 const (

@@ -3,6 +3,7 @@ package hubspotsim
 import (
 	"fmt"
 	"maps"
+	"syncd/simulator"
 )
 
 // UserCreate makes a record by hand in HubSpot's own screens, under the rules
@@ -37,6 +38,22 @@ func (s *Sim) UserArchive(object, id string) error {
 			return notFound("there is no %s %s", t.kind.singular, id)
 		}
 		s.archive(t, r, s.user)
+		return nil
+	})
+}
+
+// UserRestore takes a record out of the bin, which only people can do, within 90
+// days (vendors/hubspot.md 3).
+func (s *Sim) UserRestore(object, id string) error {
+	return s.byHand(object, func(t *table) *trouble {
+		r := t.byID[id]
+		if r == nil || r.gone || !r.now.archived {
+			return notFound("there is no %s %s in the bin", t.kind.singular, id)
+		}
+		at := s.tick(t)
+		s.publish(t, &version{of: r, props: r.now.props, modified: at})
+		s.truth.Changed(simulator.Change{At: s.now(), Object: t.kind.name, ID: r.id, Actor: s.user.name, Values: map[string]string{}})
+		s.raise(event{kind: eventRestore, table: t, object: r.num, at: at, by: s.user})
 		return nil
 	})
 }
