@@ -62,6 +62,9 @@ type Hint struct {
 	Cause                    string        // webhook | sweep | confirm | operator | …
 	DeliveryKey, Trace       string
 	Own                      bool // carries the vendor's mark of our own change (F25 layer 1)
+	// Erased says that the vendor erased the record. It stays with the work row,
+	// whatever is hinted after it, and no mark suppresses it.
+	Erased bool
 }
 
 // Receipt is one webhook delivery with its hints.
@@ -86,7 +89,8 @@ type Work struct {
 	HintVersion               string
 	Cause, DeliveryKey, Trace string
 	FirstHint                 time.Time
-	Batch                     int // rows claimed together
+	Batch                     int        // rows claimed together
+	Erase                     EraseOrder // what an erasure has it do; "" for ordinary work
 }
 
 // ClaimRequest asks for due rows of one queue.

@@ -19,6 +19,9 @@ type NewMember struct {
 	RecordID       string // "" for a target that is to be created
 	Token          string
 	Birth          string
+	// Mac is the keyed hash of the record id of a source: one that has a tombstone is
+	// not claimed. "" looks for none.
+	Mac string
 }
 
 // NewIdentity is a claim: the constraint is taken before the create call.
@@ -57,6 +60,8 @@ const (
 	// VerdictClash: the claim is Exact, and another record of the source's system
 	// has its key.
 	VerdictClash Verdict = "clash"
+	// VerdictErased: the source belongs to somebody who was erased (F44).
+	VerdictErased Verdict = "erased"
 )
 
 // ClaimResult is the verdict on one NewIdentity.

@@ -29,7 +29,7 @@ UPDATE work w SET owner=$5, epoch=nextval('fence'), claimed_gen=w.gen,
   attempts = w.attempts + CASE WHEN got.n = 1 THEN 1 ELSE 0 END, batch = got.n, batch_cap = GREATEST(1, got.n/2)
 FROM got WHERE w.ctid = ANY (ARRAY(SELECT tid FROM due)) AND w.not_before <= now()
 RETURNING w.record_id, w.epoch, w.gen, w.attempts, COALESCE(w.hint_ver, ''), w.cause, COALESCE(w.delivery_key, ''),
-  COALESCE(w.trace, ''), w.first_hint, got.n`
+  COALESCE(w.trace, ''), w.first_hint, got.n, COALESCE(w.erase, '')`
 
 	memberColumns = `o.system, o.object, COALESCE(o.record_id, ''), o.state, COALESCE(o.token, ''), COALESCE(o.birth, ''),
   CASE WHEN o.record_id IS NULL THEN o.sent_at END, o.sends, o.base::text, COALESCE(o.base_ver, ''), o.intent::text,
@@ -98,7 +98,7 @@ func claimRows(ctx context.Context, tx pgx.Tx, r store.ClaimRequest) ([]store.Cl
 	claimed, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c store.Claimed, err error) {
 		c.System, c.Object = r.System, r.Object
 		err = row.Scan(&c.RecordID, &c.Epoch, &c.Gen, &c.Attempts, &c.HintVersion, &c.Cause, &c.DeliveryKey, &c.Trace,
-			&c.FirstHint, &c.Batch)
+			&c.FirstHint, &c.Batch, (*string)(&c.Erase))
 		return c, err
 	})
 	slices.SortFunc(claimed, func(a, b store.Claimed) int {

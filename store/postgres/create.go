@@ -111,6 +111,9 @@ func eachOnce(keys []store.Key) []store.Key {
 // settle on every key in question is locked or ours, so nothing there waits
 // for another claim.
 func (c *claiming) run(ctx context.Context, owner string, ttl time.Duration) error {
+	if err := c.lookForGraves(ctx); err != nil {
+		return fmt.Errorf("look for tombstones: %w", err)
+	}
 	if err := c.insertIdentities(ctx, owner, ttl); err != nil {
 		return fmt.Errorf("insert identities: %w", err)
 	}
@@ -131,9 +134,28 @@ func (c *claiming) run(ctx context.Context, owner string, ttl time.Duration) err
 	return nil
 }
 
+// lookForGraves finds the sources that belong to somebody who was erased. An erasure
+// that is under way has their work rows, so it is over or not begun.
+func (c *claiming) lookForGraves(ctx context.Context) error {
+	var asked []store.Tombstone
+	for _, i := range c.claims {
+		asked = append(asked, store.Tombstone{System: i.Source.System, Object: i.Source.Object, Mac: i.Source.Mac})
+	}
+	found, err := tombstones(ctx, c.tx, asked)
+	for n, a := range asked {
+		if found[a] {
+			c.result[n].Verdict = store.VerdictErased
+		}
+	}
+	return err
+}
+
 func (c *claiming) insertIdentities(ctx context.Context, owner string, ttl time.Duration) error {
 	var ids, links, by []string
-	for _, i := range c.claims {
+	for n, i := range c.claims {
+		if c.result[n].Verdict == store.VerdictErased {
+			continue
+		}
 		ids, links, by = append(ids, i.ID), append(links, i.Link), append(by, i.CreatedBy)
 	}
 	rows, err := c.tx.Query(ctx, sqlClaimIdentities, ids, links, by, owner, micros(ttl))
@@ -147,6 +169,9 @@ func (c *claiming) insertIdentities(ctx context.Context, owner string, ttl time.
 		return err
 	}
 	for n, i := range c.claims {
+		if c.result[n].Verdict == store.VerdictErased {
+			continue
+		}
 		c.result[n] = store.ClaimResult{Verdict: store.VerdictTaken}
 		if e, ours := epochs[i.ID]; ours {
 			c.result[n] = store.ClaimResult{Verdict: store.VerdictNew, Epoch: e}

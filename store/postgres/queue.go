@@ -20,17 +20,17 @@ ON CONFLICT (system, delivery_key) DO UPDATE SET times=b.times+1, last_at=clock_
 	// statement is an error. ORDER BY: two deliveries in opposite order would
 	// deadlock. HAVING: our own mark on a known member with nothing open makes
 	// no row (F25 layer 1). The trash: one attempt an hour at most (3.4).
-	sqlEnqueue = `INSERT INTO work AS w (system, object, record_id, lane, hint_ver, hints, not_before, cause, delivery_key, trace)
+	sqlEnqueue = `INSERT INTO work AS w (system, object, record_id, lane, hint_ver, hints, not_before, cause, delivery_key, trace, erase)
 SELECT r.system, r.object, r.record_id, min(r.lane), max(r.hint_ver COLLATE "C"), count(*),
   GREATEST(clock_timestamp() + min(r.delay) * interval '1 microsecond',
     (SELECT max(t.at) + interval '1 hour' FROM trash t
      WHERE (t.system, t.object, t.record_id) = (r.system, r.object, r.record_id)
        AND t.resolved_at IS NULL AND t.at > clock_timestamp() - interval '1 hour')),
   (array_agg(r.cause ORDER BY r.n DESC))[1], (array_agg(r.delivery_key ORDER BY r.n DESC))[1],
-  (array_agg(r.trace ORDER BY r.n DESC))[1]
+  (array_agg(r.trace ORDER BY r.n DESC))[1], max(r.erase)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::bigint[], $7::text[], $8::text[],
-            $9::text[], $10::boolean[]) WITH ORDINALITY
-     AS r(system, object, record_id, lane, hint_ver, delay, cause, delivery_key, trace, own, n)
+            $9::text[], $10::boolean[], $11::text[]) WITH ORDINALITY
+     AS r(system, object, record_id, lane, hint_ver, delay, cause, delivery_key, trace, own, erase, n)
 GROUP BY r.system, r.object, r.record_id
 HAVING NOT bool_and(r.own)
     OR EXISTS (SELECT 1 FROM work p WHERE (p.system, p.object, p.record_id) = (r.system, r.object, r.record_id))
@@ -40,7 +40,7 @@ ORDER BY r.system COLLATE "C", r.object COLLATE "C", r.record_id COLLATE "C"
 ON CONFLICT (system, object, record_id) DO UPDATE SET
   gen = w.gen+1, hints = w.hints+EXCLUDED.hints, lane = LEAST(w.lane, EXCLUDED.lane),
   hint_ver = GREATEST(w.hint_ver, EXCLUDED.hint_ver),
-  cause = EXCLUDED.cause, delivery_key = EXCLUDED.delivery_key, trace = EXCLUDED.trace,
+  cause = EXCLUDED.cause, delivery_key = EXCLUDED.delivery_key, trace = EXCLUDED.trace, erase = COALESCE(w.erase, EXCLUDED.erase),
   not_before = CASE WHEN w.owner IS NOT NULL OR w.attempts > 0 OR w.batch_cap IS NOT NULL THEN w.not_before
                     ELSE LEAST(w.not_before, EXCLUDED.not_before) END`
 )
@@ -95,12 +95,16 @@ func queueEnqueue(b *pgx.Batch, hints []store.Hint) {
 	systems, objects, records := make([]string, n), make([]string, n), make([]string, n)
 	lanes, delays, own := make([]int16, n), make([]int64, n), make([]bool, n)
 	versions, keys, traces, causes := make([]*string, n), make([]*string, n), make([]*string, n), make([]string, n)
+	erased := make([]*string, n)
 	for i, h := range hints {
 		systems[i], objects[i], records[i] = clean(h.System), clean(h.Object), clean(h.RecordID)
-		lanes[i], delays[i], own[i] = int16(h.Lane), micros(h.Delay), h.Own
+		lanes[i], delays[i], own[i] = int16(h.Lane), micros(h.Delay), h.Own && !h.Erased
 		versions[i], keys[i], traces[i], causes[i] = orNull(h.Version), orNull(h.DeliveryKey), orNull(h.Trace), clean(h.Cause)
+		if h.Erased {
+			erased[i] = orNull(string(store.EraseAsked))
+		}
 	}
-	b.Queue(sqlEnqueue, systems, objects, records, lanes, versions, delays, causes, keys, traces, own)
+	b.Queue(sqlEnqueue, systems, objects, records, lanes, versions, delays, causes, keys, traces, own, erased)
 }
 
 const (

@@ -29,7 +29,7 @@ UPDATE work SET owner=?6, epoch=?7, claimed_gen=gen, not_before=?4+?8,
   attempts=attempts+((SELECT count(*) FROM due)=1), lone=((SELECT count(*) FROM due)=1),
   batch_cap=max(1,(SELECT count(*) FROM due)/2)
 WHERE (system,object,record_id) IN (SELECT system,object,record_id FROM due)
-RETURNING record_id, gen, attempts, hint_ver, cause, delivery_key, trace, first_hint`
+RETURNING record_id, gen, attempts, hint_ver, cause, delivery_key, trace, first_hint, COALESCE(erase, '')`
 
 // Claim implements the contract: claim, lease, resolve, in one transaction.
 func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error) {
@@ -64,7 +64,7 @@ func (t *tx) claimRows(r store.ClaimRequest) ([]store.Claimed, error) {
 		c := store.Claimed{Work: store.Work{WorkRef: store.WorkRef{System: r.System, Object: r.Object, Epoch: epoch}}}
 		var version, key, trace sql.NullString
 		var first sql.NullInt64
-		if err := rows.Scan(&c.RecordID, &c.Gen, &c.Attempts, &version, &c.Cause, &key, &trace, &first); err != nil {
+		if err := rows.Scan(&c.RecordID, &c.Gen, &c.Attempts, &version, &c.Cause, &key, &trace, &first, (*string)(&c.Erase)); err != nil {
 			return err
 		}
 		c.HintVersion, c.DeliveryKey, c.Trace, c.FirstHint = version.String, key.String, trace.String, at(first)

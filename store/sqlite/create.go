@@ -64,10 +64,17 @@ const sqlTaken = `SELECT EXISTS (SELECT 1 FROM identity WHERE identity_id=?1)
   OR EXISTS (SELECT 1 FROM member WHERE system=?2 AND object=?3 AND record_id=?4 AND state IN ('active','quarantined'))
   OR EXISTS (SELECT 1 FROM member WHERE system=?2 AND token=?5)`
 
+// sqlBuried is asked in the transaction of the claim: an erasure that comes before it
+// counts.
+const sqlBuried = `SELECT 1 FROM tombstone WHERE system=?1 AND object=?2 AND id_mac=?3`
+
 func (t *tx) claimIdentity(owner string, ttl time.Duration, c store.NewIdentity) (store.ClaimResult, error) {
 	var taken bool
 	if _, err := t.row(sqlTaken, []any{c.ID, c.Source.System, c.Source.Object, c.Source.RecordID, text(c.Source.Token)}, &taken); err != nil {
 		return store.ClaimResult{}, err
+	}
+	if buried, err := t.row(sqlBuried, []any{c.Source.System, c.Source.Object, c.Source.Mac}, new(int)); err != nil || buried {
+		return store.ClaimResult{Verdict: store.VerdictErased}, err
 	}
 	if taken {
 		return store.ClaimResult{Verdict: store.VerdictTaken}, nil

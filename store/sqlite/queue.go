@@ -48,14 +48,14 @@ func (s *Store) Receive(ctx context.Context, receipts []store.Receipt) error {
 const sqlEnqueue = `
 WITH r AS MATERIALIZED (SELECT key AS n, value->>0 AS system, value->>1 AS object, value->>2 AS record_id, value->>3 AS lane,
     value->>4 AS hint_ver, value->>5 AS delay, value->>6 AS cause, value->>7 AS delivery_key, value->>8 AS trace,
-    value->>9 AS own FROM json_each(?1)),
+    value->>9 AS own, value->>10 AS erase FROM json_each(?1)),
 g AS (SELECT system, object, record_id, min(lane) AS lane, max(hint_ver) AS hint_ver, count(*) AS hints,
-    ?2+min(delay) AS due, min(own) AS own, max(n) AS n FROM r GROUP BY 1,2,3)
-INSERT INTO work AS w (system,object,record_id,lane,hint_ver,hints,not_before,cause,delivery_key,trace,first_hint)
+    ?2+min(delay) AS due, min(own) AS own, max(erase) AS erase, max(n) AS n FROM r GROUP BY 1,2,3)
+INSERT INTO work AS w (system,object,record_id,lane,hint_ver,hints,not_before,cause,delivery_key,trace,first_hint,erase)
 SELECT g.system, g.object, g.record_id, g.lane, g.hint_ver, g.hints,
   max(g.due, COALESCE((SELECT max(t.at) FROM trash t WHERE t.system=g.system AND t.object=g.object
       AND t.record_id=g.record_id AND t.resolved_at IS NULL)+?3, 0)),
-  r.cause, r.delivery_key, r.trace, ?2
+  r.cause, r.delivery_key, r.trace, ?2, g.erase
 FROM g JOIN r USING (n) WHERE NOT g.own
   OR EXISTS (SELECT 1 FROM work p WHERE p.system=g.system AND p.object=g.object AND p.record_id=g.record_id)
   OR NOT EXISTS (SELECT 1 FROM member m WHERE m.system=g.system AND m.object=g.object AND m.record_id=g.record_id
@@ -63,7 +63,7 @@ FROM g JOIN r USING (n) WHERE NOT g.own
 ON CONFLICT (system,object,record_id) DO UPDATE SET
   gen=w.gen+1, hints=w.hints+excluded.hints, lane=min(w.lane,excluded.lane),
   hint_ver=COALESCE(max(w.hint_ver,excluded.hint_ver), w.hint_ver, excluded.hint_ver),
-  cause=excluded.cause, delivery_key=excluded.delivery_key, trace=excluded.trace,
+  cause=excluded.cause, delivery_key=excluded.delivery_key, trace=excluded.trace, erase=COALESCE(w.erase, excluded.erase),
   not_before=CASE WHEN w.owner IS NOT NULL OR w.attempts>0 OR w.batch_cap IS NOT NULL THEN w.not_before
                   ELSE min(w.not_before,excluded.not_before) END`
 
@@ -71,9 +71,13 @@ func (t *tx) enqueue(hints []store.Hint) error {
 	if len(hints) == 0 {
 		return nil
 	}
-	rows := make([][10]any, len(hints))
+	rows := make([][11]any, len(hints))
 	for n, h := range hints {
-		rows[n] = [10]any{h.System, h.Object, h.RecordID, h.Lane, text(h.Version), ms(h.Delay), h.Cause, text(h.DeliveryKey), text(h.Trace), h.Own}
+		var asked any
+		if h.Erased {
+			asked = string(store.EraseAsked)
+		}
+		rows[n] = [11]any{h.System, h.Object, h.RecordID, h.Lane, text(h.Version), ms(h.Delay), h.Cause, text(h.DeliveryKey), text(h.Trace), h.Own && !h.Erased, asked}
 	}
 	arg, err := list(rows)
 	if err != nil {

@@ -1,9 +1,12 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -129,4 +132,87 @@ func TestBatchesAreSerial(t *testing.T) { storetest.Serial(t, openStill) }
 
 func BenchmarkStore(b *testing.B) {
 	storetest.Benchmark(b, func(b *testing.B) storetest.Store { return fresh(b) })
+}
+
+// Everything implements storetest.Shower.
+func (s *Store) Everything(ctx context.Context) ([]string, error) {
+	var tables, out []string
+	err := s.read(ctx, "list tables", `SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite_%' ORDER BY name`, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		tables = append(tables, name)
+		return err
+	})
+	for _, table := range tables {
+		if err != nil {
+			return nil, err
+		}
+		err = s.read(ctx, "show "+table, `SELECT * FROM `+table, func(rows *sql.Rows) error {
+			names, err := rows.Columns()
+			if err != nil {
+				return err
+			}
+			cells := make([]any, len(names))
+			for n := range cells {
+				cells[n] = new(any)
+			}
+			err = rows.Scan(cells...)
+			line := table
+			for n := range cells {
+				line += fmt.Sprintf(" %s=%v", names[n], *cells[n].(*any))
+			}
+			out = append(out, line)
+			return err
+		})
+	}
+	return out, err
+}
+
+// TestAnErasedValueIsNotInTheFile: a deleted row stays in a database file, and in the
+// log beside it, until something is written over it.
+func TestAnErasedValueIsNotInTheFile(t *testing.T) {
+	const canary = "canary.in.the.file@example.com"
+	dir := t.TempDir()
+	s := reopen(t, filepath.Join(dir, "syncd.db"), Options{KeyFingerprint: "fp"})
+	ctx := t.Context()
+	err := s.Register(ctx, []store.SystemRow{{System: "crm", Kind: "demo", Objects: []store.ObjectRow{{Object: "contacts", CreateClass: "unique"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := "00000000-0000-4000-8000-000000000001"
+	res, err := s.ClaimIdentities(ctx, "w", time.Minute, []store.NewIdentity{{ID: id, Link: "l", CreatedBy: "test",
+		Source: store.NewMember{System: "crm", Object: "contacts", RecordID: canary, Token: "t"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Persist(ctx, store.Persist{Owner: "w", Identities: []store.IdentityUpdate{{LeaseRef: store.LeaseRef{ID: id, Epoch: res[0].Epoch}, Link: "l",
+		Members: []store.MemberUpdate{{System: "crm", Base: []byte(`{"email":{"v":"` + canary + `"}}`)}}}},
+		History: []store.Entry{{IdentityID: id, System: "crm", Object: "contacts", RecordID: canary, Cause: "webhook", Action: "update", Fields: []byte(`{"email":["","` + canary + `"]}`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := func() (n int) {
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += bytes.Count(b, []byte(canary))
+		}
+		return n
+	}
+	if found() == 0 {
+		t.Fatal("the canary was never in the file")
+	}
+	_, err = s.Erase(ctx, store.Erasure{System: "crm", Object: "contacts", RecordID: canary, By: "test", Mac: func(_, _, r string) string { return fmt.Sprint(len(r)) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := found(); n > 0 {
+		t.Fatalf("the canary is in the file %d times after the erasure", n)
+	}
 }

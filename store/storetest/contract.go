@@ -126,6 +126,17 @@ type Store interface {
 	EnqueueRun(ctx context.Context, run int64, limit int, lane store.Lane, cause string) (int, error)
 	// Identities pages through the living identities of a link, by id.
 	Identities(ctx context.Context, link, after string, limit int) ([]*store.Identity, error)
+	// Erase forgets a record, its identity and all that was merged into it, in one
+	// transaction, and keeps a certificate of it (F44). ErrInHand: somebody else works
+	// on it; nothing was done. It can be repeated.
+	Erase(ctx context.Context, o store.Erasure) (store.Erased, error)
+	// Tombstones finds which of the named belong to somebody who was erased.
+	Tombstones(ctx context.Context, asked []store.Tombstone) (map[store.Tombstone]bool, error)
+	// SettleErased decides about a record whose person was erased in another system;
+	// false: it does not wait for a decision.
+	SettleErased(ctx context.Context, system, object, recordID string, order store.EraseOrder) (bool, error)
+	// Certificates lists the certificates of erasures, newest first.
+	Certificates(ctx context.Context, limit int) ([]store.Certificate, error)
 
 	// What people and tests look at.
 	Queues(ctx context.Context) ([]store.QueueStat, error)

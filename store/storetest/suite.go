@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		goneLaws,
 		auditLaws,
 		definitionLaws,
+		eraseLaws,
 	} {
 		for _, l := range laws {
 			t.Run(l.name, func(t *testing.T) { l.check(newEnv(t, open(t))) })
