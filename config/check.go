@@ -26,6 +26,12 @@ func (d *decoder) checkLink(path string, l Link, c *Config) {
 	if !slices.Contains([]string{MatchPair, MatchPropose, MatchOff}, l.OnMatch) {
 		d.at(path+".on_match", "on_match is pair, propose or off")
 	}
+	if !slices.Contains([]string{FateAsk, FateKeep, FateArchive, FateDelete}, l.Erase.Other) {
+		d.at(path+".erase.other", "what becomes of an erased person's records in other systems is ask, keep, archive or delete")
+	}
+	if !slices.Contains([]string{FateAsk, FateKeep, FateArchive}, l.Merge.Orphan) {
+		d.at(path+".merge.orphan", "what becomes of the record whose counterpart was merged away is ask, keep or archive")
+	}
 	if l.Start != "" && l.Start != StartLive {
 		d.at(path+".start", "start is live, or is left out: then creates wait for the first plan")
 	}

@@ -132,6 +132,8 @@ type Link struct {
 	Create   map[string]bool `yaml:"create"`   // every member; default true where it may be written
 	Conflict Conflict        `yaml:"conflict"` // default ask
 	Start    string          `yaml:"start"`    // StartLive, or "": creates wait for the first plan
+	Erase    Erase           `yaml:"erase"`
+	Merge    Merge           `yaml:"merge"`
 	Fields   []Field         `yaml:"fields"`
 }
 
@@ -152,6 +154,24 @@ const (
 	LeavesFreeze  = "freeze"
 	LeavesUnpair  = "unpair"
 	LeavesArchive = "archive"
+)
+
+// Erase says what follows when a person is erased in one system.
+type Erase struct {
+	Other string `yaml:"other"` // of their records in the others: FateAsk (default), FateKeep, FateArchive, FateDelete
+}
+
+// Merge says what follows when two records are merged in one system.
+type Merge struct {
+	Orphan string `yaml:"orphan"` // of the loser's records in the others: FateAsk (default), FateKeep, FateArchive
+}
+
+// What becomes of a record whose counterpart is no more.
+const (
+	FateAsk     = "ask"
+	FateKeep    = "keep"
+	FateArchive = "archive"
+	FateDelete  = "delete"
 )
 
 // Member is one object of one system within a link.

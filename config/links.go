@@ -45,7 +45,10 @@ func peek(n *yaml.Node, key string) string {
 }
 
 func (d *decoder) link(n *yaml.Node, path string, c *Config) Link {
-	l := Link{Identity: Identity{Mode: IdentityMapping}, OnMatch: MatchPair, Conflict: Conflict{Mode: ConflictAsk}}
+	l := Link{
+		Identity: Identity{Mode: IdentityMapping}, OnMatch: MatchPair, Conflict: Conflict{Mode: ConflictAsk},
+		Erase: Erase{Other: FateAsk}, Merge: Merge{Orphan: FateAsk},
+	}
 	entries, ok := d.mapping(n, path)
 	if !ok {
 		return l

@@ -134,6 +134,7 @@ func (l Link) show() *node {
 	if l.Start != "" {
 		n.add("start", word(l.Start))
 	}
+	n.add("erase", flow(object().add("other", word(l.Erase.Other)))).add("merge", flow(object().add("orphan", word(l.Merge.Orphan))))
 	fields := list()
 	for _, f := range l.Fields {
 		fields.Content = append(fields.Content, &f.show(l).Node)

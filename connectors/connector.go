@@ -282,6 +282,7 @@ type Hint struct {
 	// Removed says that the vendor tells of an end: deleted, archived, unlinked. It
 	// may be a merge; who acts reads the id first (CORRECTNESS F41).
 	Removed bool
+	Erased  bool // the vendor says that the record was erased for good: a person's right, not a delete
 }
 
 // Delivery is one POST to a webhook URL.

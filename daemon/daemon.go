@@ -39,6 +39,7 @@ type Store interface {
 	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
 	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
 	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
+	EraseStore
 	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
 	Audit(ctx context.Context, lines ...store.Audit) error
 	Audits(ctx context.Context, limit int) ([]store.Audit, error)

@@ -13,6 +13,7 @@ import (
 	"syncd/fields"
 	"syncd/flows"
 	"syncd/flows/plan"
+	"syncd/store"
 )
 
 // compileLinks turns configured links into rules, checked against what the
@@ -32,7 +33,7 @@ func compileLinks(links []config.Link, infos map[string]connectors.System) ([]*f
 func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link, []string) {
 	l := &flows.Link{
 		Name: c.Name, Mode: modes[c.Identity.Mode], Record: c.Identity.System, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
-		Create: map[string]bool{}, Live: c.Start == "live",
+		Create: map[string]bool{}, Live: c.Start == "live", EraseOther: store.EraseOrder(c.Erase.Other),
 		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}, Able: map[string]string{}},
 	}
 	var problems []string

@@ -98,9 +98,11 @@ func (b *batch) guarded(f func()) {
 
 func (b *batch) process(ctx context.Context) {
 	b.turnAway()
+	b.passOverErased(ctx)
 	if !b.readFirst(ctx) {
 		return
 	}
+	b.carryOutErasures(ctx)
 	b.finishQuiet()
 	b.confirm()
 	b.resolveStrangers(ctx)
@@ -158,6 +160,7 @@ func (b *batch) turnAway() {
 	for _, r := range b.rows {
 		switch {
 		case r.finish != nil:
+		case r.work.Erase != "": // judged by itself
 		case r.work.Attempts > attemptCap:
 			b.end(r, "attempts", store.Finish{Disposition: store.Dead, Reason: "attempts",
 				Error: fmt.Sprintf("given up after %d attempts", r.work.Attempts-1)})

@@ -277,6 +277,15 @@ func (b *batch) judgeExisting(ctx context.Context, at place, s *send, rec connec
 		b.endUnit(s.unit, "store", store.Finish{Disposition: store.Again, After: time.Second, Blame: b.unblamed(s.unit.rows[0])})
 		return
 	}
+	free, err := b.withoutErased(ctx, at, []connectors.Record{rec})
+	if err != nil {
+		b.endUnit(s.unit, "store", b.storeTrouble(s.unit.rows[0], err))
+		return
+	}
+	if len(free) == 0 {
+		b.askPerson(s.unit, "erased_elsewhere", at.system+" has a record with these values that belongs to a person who was erased elsewhere", nil)
+		return
+	}
 	holders, err := b.Store.Holders(ctx, at.system, at.object, []string{rec.ID})
 	switch {
 	case err != nil:

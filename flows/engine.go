@@ -35,6 +35,8 @@ type Store interface {
 	Bind(ctx context.Context, bindings []store.Binding) ([]string, error)
 	Persist(ctx context.Context, p store.Persist) (store.Persisted, error)
 	Enqueue(ctx context.Context, hints []store.Hint) error
+	Erase(ctx context.Context, o store.Erasure) (store.Erased, error)
+	Tombstones(ctx context.Context, asked []store.Tombstone) (map[store.Tombstone]bool, error)
 	LeaseCursor(ctx context.Context, system, object, kind, owner string, ttl time.Duration) (store.Cursor, bool, error)
 	CommitSweep(ctx context.Context, page store.SweepPage, ttl time.Duration) (int, error)
 	ReleaseCursor(ctx context.Context, ref store.CursorRef) error

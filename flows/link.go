@@ -7,6 +7,7 @@ import (
 	"syncd/connectors"
 	"syncd/fields"
 	"syncd/flows/plan"
+	"syncd/store"
 )
 
 // OnMatch says what happens to exactly one free candidate of a look-up by
@@ -69,7 +70,10 @@ type Link struct {
 	OnMatch OnMatch
 	Create  map[string]bool // system → records may be created there
 	Live    bool            // false: creates are held until a first plan is applied
-	Rules   plan.Rules
+	// EraseOther says what becomes of an erased person's records in other systems;
+	// "" asks.
+	EraseOther store.EraseOrder
+	Rules      plan.Rules
 }
 
 // member gives the link's side in a system, nil if it has none.

@@ -278,10 +278,16 @@ func (b *batch) matchField(ctx context.Context, at place, column string, asks []
 		}
 		return nil
 	}
+	records, err := b.withoutErased(ctx, at, records)
+	if err != nil {
+		for _, a := range asks {
+			b.endUnit(a.unit, "store", b.storeTrouble(a.unit.rows[0], err))
+		}
+		return nil
+	}
 	ids := idsOf(records)
 	holders := map[string]string{}
 	if len(ids) > 0 {
-		var err error
 		if holders, err = b.Store.Holders(ctx, at.system, at.object, ids); err != nil {
 			for _, a := range asks {
 				b.endUnit(a.unit, "store", b.storeTrouble(a.unit.rows[0], err))

@@ -292,7 +292,7 @@ func (b *batch) report(done store.Persisted) {
 		}
 		b.Observe.Attempt(link, b.place.system, r.finish.Disposition, reason)
 		b.Logger.Info("attempt", "event", "sync.attempted", "link", link, "system", b.place.system,
-			"record", b.place.system+":"+b.place.object+":"+r.work.RecordID, "identity", identity,
+			"record", r.named(), "identity", identity,
 			"cause", r.work.Cause, "delivery", r.work.DeliveryKey, "trace", r.work.Trace, "batch", r.work.Batch,
 			"outcome", string(r.finish.Disposition), "reason", reason, "attempt", r.work.Attempts, "wrote", strings.Join(wrote, ", "),
 			"fields", r.fieldNotes(), "duration_ms", b.Now().Sub(b.started).Milliseconds())

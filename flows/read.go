@@ -98,7 +98,9 @@ func (b *batch) readFirst(ctx context.Context) bool {
 		if r.finish == nil {
 			s := found[b.place][r.work.RecordID]
 			r.sight = &s
-			b.see(r)
+			if r.work.Erase == "" {
+				b.see(r)
+			}
 		}
 	}
 	delete(failed, b.place)

@@ -169,7 +169,11 @@ func (e *Engine) recoverPass(ctx context.Context, p place, ref store.CursorRef, 
 			pos.Done, pos.At = true, e.Now()
 		}
 		pos.Cursor = page.Next
-		rows := e.ownRows(field, page.Records)
+		records, err := e.withoutErased(ctx, p, page.Records)
+		if err != nil {
+			return fmt.Errorf("look for erased records of %s %s: %w", p.system, p.object, err)
+		}
+		rows := e.ownRows(field, records)
 		n, err := e.Store.CommitSweep(ctx, store.SweepPage{CursorRef: ref, Rows: rows, Lane: store.LaneSweep, Cause: kindRecover, Pos: encode(pos)}, sweepLease)
 		if err != nil {
 			return fmt.Errorf("commit a page of the recovery of %s %s: %w", p.system, p.object, err)

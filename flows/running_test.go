@@ -95,7 +95,7 @@ func (w *world) receipt(p post, n int) store.Receipt {
 	for _, h := range events.Hints {
 		out.Hints = append(out.Hints, store.Hint{
 			System: p.system, Object: h.Object, RecordID: h.RecordID, Version: h.Version, Delay: delay,
-			Cause: "webhook", DeliveryKey: key, Trace: "t-" + key, Own: h.Own,
+			Cause: "webhook", DeliveryKey: key, Trace: "t-" + key, Own: h.Own, Erased: h.Erased,
 		})
 	}
 	return out

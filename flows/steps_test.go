@@ -174,3 +174,7 @@ func (s *stepped) ReleaseCursor(ctx context.Context, ref store.CursorRef) error 
 
 // raw is JSON in a test.
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
+
+func (s *stepped) Erase(ctx context.Context, o store.Erasure) (store.Erased, error) {
+	return stepOf(s, "erase", func() (store.Erased, error) { return s.Store.Erase(ctx, o) })
+}

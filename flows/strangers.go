@@ -37,6 +37,7 @@ func (b *batch) resolveStrangers(ctx context.Context) {
 	if len(all) == 0 {
 		return
 	}
+	all = b.leaveErased(ctx, all)
 	all = b.adoptByInverse(ctx, all)
 	all = b.holdBack(ctx, all)
 	all = b.adoptByToken(ctx, all)
@@ -291,6 +292,8 @@ func (b *batch) claimNow(ctx context.Context, all []*stranger, asking bool) {
 			b.end(s.row, "joined", store.Finish{Disposition: store.Again, Blame: b.unblamed(s.row)})
 		case store.VerdictClash:
 			b.idClash(ctx, s, results[i].IdentityID)
+		case store.VerdictErased:
+			b.end(s.row, "erased", store.Finish{Disposition: store.Done})
 		case store.VerdictWait:
 			if asking && results[i].Free && s.link.OnMatch != MatchPropose {
 				met = append(met, s)
@@ -315,7 +318,8 @@ func (b *batch) newIdentity(s *stranger) store.NewIdentity {
 func (b *batch) identityOf(l *Link, at place, rec *connectors.Record, id, token string, keys []store.Key, cause string) store.NewIdentity {
 	n := store.NewIdentity{
 		ID: id, Link: l.Name, CreatedBy: cause, Keys: keys, Ask: l.OnMatch == MatchPropose, Exact: l.Mode == ModeExternal,
-		Source: store.NewMember{System: at.system, Object: at.object, RecordID: rec.ID, Token: token, Birth: birthText(rec.Born)},
+		Source: store.NewMember{System: at.system, Object: at.object, RecordID: rec.ID, Token: token, Birth: birthText(rec.Born),
+			Mac: b.Keyring.RecordHash(at.system, at.object, rec.ID)},
 	}
 	for _, m := range l.Members {
 		if m.System != at.system && m.Write {

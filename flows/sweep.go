@@ -142,9 +142,15 @@ func (e *Engine) pass(ctx context.Context, p place, ref store.CursorRef, cur sto
 			return fmt.Errorf("list %s of %s: %w", p.object, p.system, ce)
 		}
 		e.well(p, false)
-		rows := make([]store.SeenRow, len(page.Records))
-		for i, r := range page.Records {
-			rows[i] = store.SeenRow{RecordID: r.ID, Birth: birthText(r.Born), Version: r.Version, Mark: mark(r)}
+		records, err := e.withoutErased(ctx, p, page.Records)
+		if err != nil {
+			return fmt.Errorf("look for erased records of %s %s: %w", p.system, p.object, err)
+		}
+		var rows []store.SeenRow
+		for _, r := range records {
+			rows = append(rows, store.SeenRow{RecordID: r.ID, Birth: birthText(r.Born), Version: r.Version, Mark: mark(r)})
+		}
+		for _, r := range page.Records {
 			// A time that lies ahead would make later passes begin ahead as well.
 			m := r.Modified
 			if now := e.Now(); m.After(now) {

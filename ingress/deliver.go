@@ -135,7 +135,7 @@ func (p *endpoint) receipt(events connectors.Events, hints []connectors.Hint, bo
 			System: p.System, Object: h.Object, RecordID: h.RecordID,
 			Lane: store.LaneLive, Version: h.Version, Delay: p.Delay[h.Object],
 			Cause: cause, DeliveryKey: key, Trace: trace,
-			Own: h.Own && p.TrustOwnMark,
+			Own: h.Own && p.TrustOwnMark, Erased: h.Erased,
 		})
 	}
 	return receipt

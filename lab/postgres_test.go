@@ -247,3 +247,11 @@ func TestPostgresSeeds(t *testing.T) {
 func TestSameSeedSameTraceOnPostgres(t *testing.T) {
 	playTwice(t, onPostgres(t, options(t)), 3)
 }
+
+func (x *timely) Erase(ctx context.Context, o store.Erasure) (store.Erased, error) {
+	return gives(x, func() (store.Erased, error) { return x.db.Erase(ctx, o) })
+}
+
+func (x *timely) Tombstones(ctx context.Context, asked []store.Tombstone) (map[store.Tombstone]bool, error) {
+	return gives(x, func() (map[store.Tombstone]bool, error) { return x.db.Tombstones(ctx, asked) })
+}

@@ -222,3 +222,12 @@ func (w *world) persisted(p store.Persist, out store.Persisted) {
 		w.wakeAll(0)
 	}
 }
+
+func (x *steps) Erase(ctx context.Context, o store.Erasure) (out store.Erased, err error) {
+	err = x.step("erase", nil, func() (err error) {
+		out, err = x.Database.Erase(ctx, o)
+		x.w.wakeAll(0)
+		return err
+	})
+	return out, err
+}

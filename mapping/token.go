@@ -123,3 +123,9 @@ func (k *Keyring) KeyHash(link, kind string, parts []string) string {
 func (k *Keyring) ValueHash(field, value string) string {
 	return hex.EncodeToString(k.mac("value", field, value)[:idBytes/2])
 }
+
+// RecordHash is all that is kept of the id of an erased record: enough to know it
+// again, and nothing else (CORRECTNESS F44).
+func (k *Keyring) RecordHash(system, object, recordID string) string {
+	return hex.EncodeToString(k.mac("erased", system, object, recordID)[:idBytes])
+}

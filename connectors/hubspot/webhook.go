@@ -106,6 +106,9 @@ func (r *Receiver) hints(e event) []connectors.Hint {
 	if !h.Removed { // nothing newer can be read of what is gone
 		h.Version = SortableTime(h.At)
 	}
+	if what == eventPrivacy {
+		h.Erased, h.Own = true, false // whoever did it, what is known of the person has to go
+	}
 	return r.add(nil, h, object, e.scalars["objectId"])
 }
 

@@ -51,7 +51,9 @@ func TestParse(t *testing.T) {
 		"deletion": {`"subscriptionType":"contact.deletion","objectId":7`,
 			[]connectors.Hint{ended("deletion")}},
 		"privacy": {`"subscriptionType":"contact.privacyDeletion","objectId":7`,
-			[]connectors.Hint{ended("privacyDeletion")}},
+			[]connectors.Hint{erased(ended("privacyDeletion"))}},
+		"privacy by our own app": {`"subscriptionType":"contact.privacyDeletion","objectId":7,"changeSource":"INTEGRATION","sourceId":"54321"`,
+			[]connectors.Hint{erased(ended("privacyDeletion"))}},
 		"merge to a new id": {`"subscriptionType":"contact.merge","objectId":601,"primaryObjectId":501,"mergedObjectIds":[502,503],"newObjectId":601`,
 			[]connectors.Hint{hint("contacts", "601", "merge", headVersion, false), hint("contacts", "501", "merge", "", false),
 				hint("contacts", "502", "merge", "", false), hint("contacts", "503", "merge", "", false)}},
@@ -173,4 +175,9 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func erased(h connectors.Hint) connectors.Hint {
+	h.Erased = true
+	return h
 }

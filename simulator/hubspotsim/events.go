@@ -11,6 +11,7 @@ const (
 	eventChange   = "propertyChange"
 	eventMerge    = "merge"
 	eventRestore  = "restore"
+	eventPrivacy  = "privacyDeletion"
 )
 
 const (

@@ -3,6 +3,7 @@ package hubspotsim
 import (
 	"fmt"
 	"maps"
+
 	"syncd/simulator"
 )
 
@@ -54,6 +55,25 @@ func (s *Sim) UserRestore(object, id string) error {
 		s.publish(t, &version{of: r, props: r.now.props, modified: at})
 		s.truth.Changed(simulator.Change{At: s.now(), Object: t.kind.name, ID: r.id, Actor: s.user.name, Values: map[string]string{}})
 		s.raise(event{kind: eventRestore, table: t, object: r.num, at: at, by: s.user})
+		return nil
+	})
+}
+
+// UserErase erases a contact for good, as a privacy request has it: it is in no bin,
+// and two events tell of it (vendors/hubspot.md 9).
+func (s *Sim) UserErase(object, id string) error {
+	return s.byHand(object, func(t *table) *trouble {
+		r := t.byID[id]
+		if r == nil || r.gone {
+			return notFound("there is no %s %s", t.kind.singular, id)
+		}
+		at := s.tick(t)
+		r.gone = true
+		s.publish(t, &version{of: r, props: map[string]string{}, modified: at, archived: true})
+		s.truth.Changed(simulator.Change{At: s.now(), Object: t.kind.name, ID: r.id, Gone: true, Actor: s.user.name})
+		for _, kind := range []string{eventPrivacy, eventDeletion} {
+			s.raise(event{table: t, kind: kind, object: r.num, at: at, by: s.user})
+		}
 		return nil
 	})
 }

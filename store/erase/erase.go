@@ -227,7 +227,8 @@ const (
 	// its late answer must find nothing to bind to.
 	sqlEndOpen   = `DELETE FROM member WHERE identity_id=$1 AND record_id IS NULL`
 	sqlEndMember = `UPDATE member SET record_id=$4, state=CASE WHEN state='merged' THEN state ELSE 'gone' END, birth=NULL, base=NULL, base_ver=NULL,
-  base_at=NULL, intent=NULL, sent_vals=NULL, sent_at=NULL, gone_at=COALESCE(gone_at, $5) WHERE identity_id=$1 AND system=$2 AND record_id=$3`
+  base_at=NULL, intent=NULL, sent_vals=NULL, sent_at=NULL, removal=NULL,
+  missing_at=NULL, gone_at=COALESCE(gone_at, $5), gone_why='erased', gone_cause='erase' WHERE identity_id=$1 AND system=$2 AND record_id=$3`
 	sqlRecordIDs  = `SELECT system, object, record_id FROM member WHERE identity_id=$1 AND record_id IS NOT NULL AND record_id NOT LIKE 'erased:%' ORDER BY system`
 	sqlEndFields  = `DELETE FROM field_state WHERE identity_id=$1`
 	sqlEndKeys    = `DELETE FROM match_key WHERE identity_id=$1 AND NOT shared`

@@ -13,18 +13,11 @@ import (
 // errDry takes a dry run back.
 var errDry = errors.New("dry run")
 
-// sqlOverwrite has what is deleted overwritten. It stays on until the file is opened
-// again: erasures are rare, and so is what it costs.
-const sqlOverwrite = `PRAGMA secure_delete=ON`
-
-// Erase implements the contract. What is deleted is overwritten in the file, and
-// the log in front of the file, which holds older pages, is emptied.
+// Erase implements the contract. The log in front of the file, which holds older
+// pages, is emptied.
 func (s *Store) Erase(ctx context.Context, o store.Erasure) (store.Erased, error) {
 	var out store.Erased
 	err := s.write(ctx, "erase", func(t *tx) error {
-		if _, err := t.exec(sqlOverwrite); err != nil {
-			return err
-		}
 		var err error
 		if out, err = erase.Run(erase.SQL{Exec: t.exec, Rows: t.texts, Now: t.now, At: at(sql.NullInt64{Int64: t.now, Valid: true}), Never: parked}, o); err == nil && o.DryRun {
 			return errDry

@@ -143,7 +143,8 @@ func (s *Store) open(ctx context.Context) error {
 }
 
 // dsn gives the connection settings of 3.10. FULL, not NORMAL: a claim that a
-// power loss takes back is a duplicate (F47).
+// power loss takes back is a duplicate (F47). What is deleted or written over is
+// overwritten in the file: an erased person must not be read out of it (F44).
 func (s *Store) dsn(readOnly bool) string {
 	keeping := []string{"journal_mode(WAL)", "synchronous(FULL)"}
 	if s.o.Scratch {
@@ -152,7 +153,7 @@ func (s *Store) dsn(readOnly bool) string {
 	q := url.Values{"_pragma": append(append([]string{
 		fmt.Sprintf("busy_timeout(%d)", s.o.Busy.Milliseconds())}, // first: the others may have to wait
 		keeping...),
-		"foreign_keys(ON)", "journal_size_limit(67108864)", "cache_size(-16384)", "temp_store(MEMORY)")}
+		"foreign_keys(ON)", "secure_delete(ON)", "journal_size_limit(67108864)", "cache_size(-16384)", "temp_store(MEMORY)")}
 	if readOnly {
 		q.Add("_pragma", "query_only(ON)")
 	}
