@@ -71,7 +71,7 @@ func installed(t *testing.T) (configPath string, open func() *sqlite.Store) {
 	return configPath, open
 }
 
-func run(t *testing.T, typed string, args ...string) (out, said string, err error) {
+func answer(t *testing.T, typed string, args ...string) (out, said string, err error) {
 	t.Helper()
 	cmd := newRoot()
 	var o, e bytes.Buffer
@@ -94,7 +94,7 @@ func certificate(t *testing.T, text string) (c store.Erased) {
 func TestEraseAsksAndCertifies(t *testing.T) {
 	path, open := installed(t)
 	erase := func(typed string, more ...string) (string, string, error) {
-		return run(t, typed, append([]string{"erase", "hubspot:contacts:501", "-c", path}, more...)...)
+		return answer(t, typed, append([]string{"erase", "hubspot:contacts:501", "-c", path}, more...)...)
 	}
 	if _, _, err := erase("501\n"); err == nil || !strings.Contains(err.Error(), "--reason") {
 		t.Errorf("without a reason: %v", err)
@@ -116,13 +116,13 @@ func TestEraseAsksAndCertifies(t *testing.T) {
 		len(done.Elsewhere) != 1 || done.Elsewhere[0].Order != store.EraseAsk {
 		t.Errorf("certificate %+v, told before %+v", done, would)
 	}
-	if again, _, err := run(t, "", "erase", "--certificate", "1", "-c", path); err != nil || certificate(t, again).Reason != "request 12" {
+	if again, _, err := answer(t, "", "erase", "--certificate", "1", "-c", path); err != nil || certificate(t, again).Reason != "request 12" {
 		t.Errorf("the kept certificate is %q, %v", again, err)
 	}
-	if _, _, err := run(t, "", "erase", "odoo:res.partner:11", "--settle", "keep", "-c", path); err != nil {
+	if _, _, err := answer(t, "", "erase", "odoo:res.partner:11", "--settle", "keep", "-c", path); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := run(t, "", "erase", "odoo:res.partner:11", "--settle", "keep", "-c", path); err == nil {
+	if _, _, err := answer(t, "", "erase", "odoo:res.partner:11", "--settle", "keep", "-c", path); err == nil {
 		t.Error("a record was settled twice")
 	}
 	s := open()
@@ -139,7 +139,7 @@ func TestEraseRefusesWhatItCannotMean(t *testing.T) {
 	path, _ := installed(t)
 	t.Run("no database", func(t *testing.T) {
 		t.Setenv("SYNCD_STORE_SQLITE", filepath.Join(t.TempDir(), "other.db"))
-		if _, _, err := run(t, "", "erase", "hubspot:contacts:501", "--yes", "--reason", "x", "-c", path); err == nil || !strings.Contains(err.Error(), "no database") {
+		if _, _, err := answer(t, "", "erase", "hubspot:contacts:501", "--yes", "--reason", "x", "-c", path); err == nil || !strings.Contains(err.Error(), "no database") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -154,7 +154,7 @@ func TestEraseRefusesWhatItCannotMean(t *testing.T) {
 		{[]string{"hubspot:contacts:501", "--settle", "ask"}, "--settle is"},
 		{[]string{"hubspot:contacts:501", "--settle", "keep", "--dry-run"}, "no dry run"},
 	} {
-		_, _, err := run(t, "", append(append([]string{"erase"}, c.args...), "-c", path)...)
+		_, _, err := answer(t, "", append(append([]string{"erase"}, c.args...), "-c", path)...)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.args, err, c.want)
 		}
