@@ -299,10 +299,16 @@ type Delivery struct {
 type Events struct {
 	Key   string
 	Hints []Hint
+	// Reply is the word that the vendor wants back before it believes in the URL, ""
+	// for none: letters, digits and -_.:+/=~, at most 512. There are no hints then.
+	Reply string
 }
 
 // AnswerPolicy says how to answer a vendor's webhooks.
 type AnswerPolicy struct {
 	MaxBody     int64 // bytes; larger bodies are refused
 	RefusedCode int   // status for a bad signature or junk: 401, or 200 where anything else kills the feed
+	// Handshakes says that a delivery without a body may be one (Events.Reply): its
+	// content type says nothing.
+	Handshakes bool
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ const causeWebhook = "webhook"
 type answer struct {
 	code   int
 	result string
-	err    error // for the log; nil where there is nothing to say
+	err    error  // for the log; nil where there is nothing to say
+	reply  string // what the vendor wants back in a handshake
 }
 
 // deliver handles one POST.
@@ -43,14 +45,29 @@ func (s *Server) deliver(c echo.Context) error {
 	if a.result != resultAccepted && p.logAllowed(start) {
 		s.opts.Logger.Warn("webhook not taken as it came", "system", p.System, "result", a.result, "code", a.code, "error", a.err)
 	}
-	c.Response().WriteHeader(a.code)
+	if a.reply == "" {
+		c.Response().WriteHeader(a.code)
+	} else {
+		sendBack(c.Response(), a)
+	}
 	s.metrics.ack.WithLabelValues(p.System).Observe(s.opts.Now().Sub(start).Seconds())
 	return nil
 }
 
+// replyPattern is what may be sent back: nothing that means anything in a page (S26).
+var replyPattern = regexp.MustCompile(`^[A-Za-z0-9_.:+/=~-]{1,512}$`)
+
+// sendBack answers a handshake with the vendor's own word.
+func sendBack(w http.ResponseWriter, a answer) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(a.code)
+	_, _ = io.WriteString(w, a.reply)
+}
+
 // receive takes a delivery from its headers to the commit of its hints.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request, p *endpoint, rest string, now time.Time) answer {
-	if !isPlainJSON(r.Header) {
+	if !isPlainJSON(r.Header) && !(p.shakes && r.ContentLength == 0 && r.Header.Get("Content-Encoding") == "") {
 		return answer{code: http.StatusUnsupportedMediaType, result: resultMedia}
 	}
 	if !s.all.AllowN(now, 1) {
@@ -81,6 +98,12 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, p *endpoint, re
 	events, err := p.Receiver.Parse(d)
 	if err != nil {
 		return p.refusal(err, connectors.RefusedMalformed)
+	}
+	if events.Reply != "" {
+		if !replyPattern.MatchString(events.Reply) || len(events.Hints) > 0 {
+			return answer{code: p.refused, result: connectors.RefusedMalformed}
+		}
+		return answer{code: http.StatusOK, result: resultAccepted, reply: events.Reply}
 	}
 	if len(events.Hints) > maxElements {
 		return answer{code: p.refused, result: connectors.RefusedMalformed}

@@ -20,6 +20,7 @@ type endpoint struct {
 	bucket   *rate.Limiter
 	logs     *rate.Limiter
 	maxBody  int64
+	shakes   bool // a delivery without a body may be a handshake
 	refused  int // status for a bad signature or junk
 	publicAt string
 }
@@ -47,6 +48,7 @@ func newEndpoint(e Endpoint) *endpoint {
 		if policy.MaxBody > 0 {
 			p.maxBody = min(p.maxBody, policy.MaxBody)
 		}
+		p.shakes = policy.Handshakes
 		if policy.RefusedCode != 0 {
 			p.refused = policy.RefusedCode
 		}
