@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"syncd/secret"
 )
 
@@ -294,16 +292,12 @@ func Parse(name string, data []byte, o Options) (*Config, error) {
 	if o.Env == nil {
 		o.Env = os.LookupEnv
 	}
-	d := &decoder{
-		file: name, src: newSource(data), o: o,
-		secrets: secret.Source{Env: o.Env, ReadFile: o.ReadFile, Dir: filepath.Dir(name)},
-		keys:    map[string]*yaml.Node{}, vals: map[string]*yaml.Node{}, faulty: map[string]bool{},
-	}
+	d := newDecoder(name, data, o)
 	c := &Config{Store: Store{Keep: Keep{DefaultKeepDeliveries, DefaultKeepHistory, DefaultKeepTrash}}}
 	if root := d.parse(data); root != nil {
 		d.config(root, c)
 	}
-	if len(d.errs) > 0 {
+	if d.failed() {
 		return nil, d.finish()
 	}
 	rev, err := fingerprint(c)

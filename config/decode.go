@@ -28,6 +28,7 @@ type decoder struct {
 	keys    map[string]*yaml.Node // by path
 	vals    map[string]*yaml.Node // by path
 	faulty  map[string]bool       // paths that have an error
+	below   []*decoder            // of the profiles that systems begin with
 }
 
 // finish sorts the errors and draws their snippets; only now is it known
@@ -38,9 +39,18 @@ func (d *decoder) finish() Errors {
 		e.Snippet = d.src.snippet(e.Line, e.Column, e.width)
 	}
 	d.errs.sort()
-	return slices.CompactFunc(d.errs, func(a, b Error) bool {
+	all := slices.CompactFunc(d.errs, func(a, b Error) bool {
 		return a.Line == b.Line && a.Column == b.Column && a.Path == b.Path && a.Msg == b.Msg
 	})
+	for _, profile := range d.below {
+		all = append(all, profile.finish()...)
+	}
+	return all
+}
+
+// failed says that something is wrong, here or in a profile.
+func (d *decoder) failed() bool {
+	return len(d.errs) > 0 || slices.ContainsFunc(d.below, (*decoder).failed)
 }
 
 // fail adds an error at a node.
@@ -313,8 +323,14 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	m := reflect.MakeMap(v.Type())
+	for _, key := range v.MapKeys() { // what a profile says
+		m.SetMapIndex(key, v.MapIndex(key))
+	}
 	for _, e := range entries {
 		one := reflect.New(v.Type().Elem()).Elem()
+		if old := m.MapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key())); old.IsValid() {
+			one.Set(old)
+		}
 		d.value(e.vn, one, e.path)
 		m.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), one)
 	}

@@ -95,8 +95,10 @@ func (d *decoder) system(e entry, s *System) {
 		return
 	}
 	s.Settings = fresh()
-	before := len(d.errs)
+	failed := d.failed()
 	theirs := fieldsOf(reflect.ValueOf(s.Settings).Elem())
+	rest = d.profile(e.path, rest, s.Settings)
+	before := len(d.errs)
 	both := maps.Clone(theirs)
 	maps.Copy(both, own)
 	for _, one := range rest {
@@ -106,7 +108,7 @@ func (d *decoder) system(e entry, s *System) {
 			d.unknown(one, e.path, both)
 		}
 	}
-	if v, ok := s.Settings.(interface{ Validate() error }); ok && len(d.errs) == before {
+	if v, ok := s.Settings.(interface{ Validate() error }); ok && len(d.errs) == before && d.failed() == failed {
 		d.invalid(e.path, v.Validate())
 	}
 }
@@ -123,8 +125,9 @@ func (d *decoder) invalid(path string, err error) {
 		return
 	}
 	var key *KeyError
-	if errors.As(err, &key) && plainKey.MatchString(key.Key) {
-		d.at(join(path, key.Key), "%s", key.Msg)
+	if errors.As(err, &key) && keyPath.MatchString(key.Key) {
+		p := join(path, key.Key)
+		d.owner(p).at(p, "%s", key.Msg)
 		return
 	}
 	d.fail(d.place(path), path, "%s", clean(err))
