@@ -66,6 +66,7 @@ var homes = map[string][]string{
 	"github.com/spf13/viper":              {"config"},
 	"go.yaml.in/yaml/v4":                  {"config", "secret"}, // a secret is decoded from its YAML node
 	"github.com/spf13/cobra":              {"cmd/syncd"},
+	"golang.org/x/oauth2":                 {"connectors/rest"},
 	"github.com/expr-lang/expr":           {"fields"},
 	"github.com/nyaruka/phonenumbers":     {"fields"},
 	"github.com/shopspring/decimal":       {"fields"},

@@ -11,6 +11,7 @@ import (
 	"syncd/connectors"
 	"syncd/connectors/hubspot"
 	"syncd/connectors/odoo"
+	"syncd/connectors/rest"
 	"syncd/connectors/wire"
 	"syncd/ratelimit"
 	"syncd/secret"
@@ -57,6 +58,28 @@ func (s *OdooSettings) Validate() error {
 	)
 }
 
+// RestSettings are the keys of a system of kind rest: what its profile says, and
+// over it what the file says.
+type RestSettings struct {
+	From          config.Profile `yaml:"profile,omitempty"`
+	rest.Settings `yaml:",inline"`
+}
+
+// Profile gives the text of a profile that comes with syncd.
+func (s *RestSettings) Profile(name string) ([]byte, bool) { return rest.Profile(name) }
+
+// Profiles names them.
+func (s *RestSettings) Profiles() []string { return rest.Profiles() }
+
+// Validate says everything that a REST system cannot mean, each at its key.
+func (s *RestSettings) Validate() error {
+	var all []error
+	for _, f := range s.Check() {
+		all = append(all, &config.KeyError{Key: f.Key, Msg: f.Msg})
+	}
+	return errors.Join(all...)
+}
+
 func required(key string, missing bool, what string) error {
 	if !missing {
 		return nil
@@ -70,6 +93,7 @@ func Kinds() map[string]func() any {
 	return map[string]func() any{
 		"hubspot": func() any { return new(HubSpotSettings) },
 		"odoo":    func() any { return new(OdooSettings) },
+		"rest":    func() any { return new(RestSettings) },
 	}
 }
 
@@ -92,6 +116,8 @@ func (d *Daemon) connect(s config.System, objects []string) (*connected, error) 
 		return d.connectHubSpot(s, set, objects)
 	case *OdooSettings:
 		return d.connectOdoo(s, set)
+	case *RestSettings:
+		return d.connectRest(s, set)
 	}
 	return nil, &connectors.Error{Kind: connectors.KindBug, System: s.Name, Op: "connect", Said: "kind " + s.Kind + " has no connector"}
 }
@@ -139,6 +165,22 @@ func (d *Daemon) connectOdoo(s config.System, set *OdooSettings) (*connected, er
 		return nil, err
 	}
 	c.receiver, err = odoo.NewReceiver(conf)
+	return c, err
+}
+
+func (d *Daemon) connectRest(s config.System, set *RestSettings) (*connected, error) {
+	var windows []ratelimit.Window
+	theirs, inFlight := set.Windows()
+	for _, w := range theirs {
+		windows = append(windows, ratelimit.Window{Name: w.Name, Max: w.Max, Per: w.Per})
+	}
+	c := &connected{config: s, limiter: d.limiter(s, windows, inFlight), token: set.Token(), reread: set.Reread()}
+	conf := rest.Config{System: s.Name, Settings: set.Settings, Now: d.Now}
+	var err error
+	if c.conn, err = rest.New(conf, wire.NewClient(c.limiter)); err != nil {
+		return nil, err
+	}
+	c.receiver, err = rest.NewReceiver(conf)
 	return c, err
 }
 

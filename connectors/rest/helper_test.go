@@ -1,0 +1,34 @@
+package rest_test
+
+import (
+	"errors"
+	"strings"
+
+	"syncd/config"
+)
+
+// indented puts a system's keys below it.
+func indented(text string) string {
+	var b strings.Builder
+	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		b.WriteString("    " + line + "\n")
+	}
+	return b.String()
+}
+
+// onlySystem leaves out what is wrong with the link around the system.
+func onlySystem(err error) error {
+	var all, own config.Errors
+	if !errors.As(err, &all) {
+		return err
+	}
+	for _, e := range all {
+		if !strings.HasPrefix(e.Path, "links") {
+			own = append(own, e)
+		}
+	}
+	if len(own) == 0 {
+		return nil
+	}
+	return own
+}
