@@ -1,6 +1,10 @@
 package rest_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"strings"
 
@@ -31,4 +35,18 @@ func onlySystem(err error) error {
 		return nil
 	}
 	return own
+}
+
+// mac is the HMAC-SHA256 of a text in hex.
+func mac(secret, text string) string {
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte(text))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// mac64 is the same in base64.
+func mac64(secret, text string) string {
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(m.Sum(nil))
 }
