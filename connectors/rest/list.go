@@ -69,7 +69,7 @@ func (c *Client) List(ctx context.Context, name string, q connectors.Query) (con
 	}
 	l := o.list
 	if q.Bin {
-		l = o.bin
+		l, q.Since = o.bin, time.Time{}
 	}
 	if l == nil {
 		return connectors.Page{}, c.fault(call{op: opList, object: name}, connectors.KindConfig, "the settings name no way to list the bin")
@@ -109,9 +109,10 @@ func (l *listSpec) size(limit int) int {
 	return l.Paging.Size
 }
 
-// walksByValue says that pages are found by the last time seen.
-func (l *listSpec) walksByValue(q connectors.Query) bool {
-	return (l.Paging.Style == pageNumber || l.Paging.Style == pageOffset) && l.Order == orderModified && !q.Since.IsZero()
+// walksByValue says that pages are found by the last time seen, a listing of
+// everything too.
+func (l *listSpec) walksByValue() bool {
+	return (l.Paging.Style == pageNumber || l.Paging.Style == pageOffset) && l.Order == orderModified
 }
 
 // step gives the page that a cursor stands for, and the cursor after it; nil at the end.
@@ -135,11 +136,11 @@ func (c *Client) step(ctx context.Context, o *object, l *listSpec, q connectors.
 	}
 	recs := make([]connectors.Record, 0, len(rows))
 	for _, raw := range rows {
-		if rec, ok := c.record(o, raw, q.Fields); ok {
+		if rec, ok := c.record(o, raw, q.Fields); ok && (!q.Bin || rec.Archived) {
 			recs = append(recs, rec)
 		}
 	}
-	if l.walksByValue(q) {
+	if l.walksByValue() {
 		page, next := l.walk(q, cu, recs, len(rows), got)
 		return page, next, nil
 	}
@@ -163,7 +164,7 @@ func (c *Client) listCall(o *object, l *listSpec, q connectors.Query, cu cursor)
 		k.whole, k.query = next, nil // nothing is added to the vendor's own link (section D.1)
 		return k, nil
 	}
-	if !q.Since.IsZero() {
+	if !q.Since.IsZero() || l.walksByValue() {
 		l.ask(k.query, l.from(q, cu))
 	}
 	if p.SizeKey != "" {
@@ -189,7 +190,7 @@ func (c *Client) listCall(o *object, l *listSpec, q connectors.Query, cu cursor)
 // what is meant.
 func (l *listSpec) from(q connectors.Query, cu cursor) time.Time {
 	at := q.Since
-	if l.walksByValue(q) {
+	if l.walksByValue() {
 		at = time.UnixMilli(cu.From)
 	}
 	if l.Since.Granularity > 0 {

@@ -323,11 +323,11 @@ func (r *Receiver) Parse(d connectors.Delivery) (connectors.Events, error) {
 		}
 		key := [2]string{hint.Object, hint.RecordID}
 		if n, again := at[key]; again { // one record several times in one delivery
-			if hint.Version > out.Hints[n].Version {
-				hint.Own = hint.Own && out.Hints[n].Own
-				out.Hints[n] = hint
-			}
-			out.Hints[n].Own = out.Hints[n].Own && hint.Own
+			old := out.Hints[n]
+			hint.Own = hint.Own && old.Own
+			hint.Removed, hint.Erased = hint.Removed || old.Removed, hint.Erased || old.Erased
+			hint.Version = max(hint.Version, old.Version)
+			out.Hints[n] = hint
 			continue
 		}
 		at[key] = len(out.Hints)
@@ -391,7 +391,11 @@ func (r *Receiver) hint(h *hook, item any, fromPath map[string]string) (connecto
 		hint.What = what
 	}
 	hint.Own = h.Events.Own != "" && h.actor.text(item) == h.Events.Own
-	if !slices.Contains(h.Events.Gone, hint.What) { // nothing newer can be read of what is gone
+	hint.Erased = slices.Contains(h.Events.Erased, hint.What)
+	if hint.Removed = hint.Erased || slices.Contains(h.Events.Gone, hint.What); hint.Erased {
+		hint.Own = false // whoever did it, what is known of the person has to go
+	}
+	if !hint.Removed { // nothing newer can be read of what is gone
 		switch {
 		case o.version.given:
 			hint.Version = pad(h.version.text(item))

@@ -367,8 +367,10 @@ type Events struct {
 	// Path is RE2 over what follows the secret in the URL; its groups object and type
 	// are taken from it.
 	Path string `yaml:"path,omitempty"`
-	// Gone are the types after which nothing newer can be read.
-	Gone []string `yaml:"gone,omitempty"`
+	// Gone are the types that tell of an end: nothing newer can be read then. Erased
+	// are those that tell of a person's right to be forgotten.
+	Gone   []string `yaml:"gone,omitempty"`
+	Erased []string `yaml:"erased,omitempty"`
 }
 
 // Handshake is how a subscription is confirmed.

@@ -142,7 +142,7 @@ func harness(sim *shopsim.Sim, srv *httptest.Server, clock *connectortest.Clock,
 			return v[field]
 		},
 		DropAfterWrite: func() {
-			fault([]string{"create", "create_batch", "update"}, simulator.Fault{Effect: simulator.DropAfter, Times: 1})
+			fault([]string{"create", "create_batch", "update", "archive", "delete", "restore"}, simulator.Fault{Effect: simulator.DropAfter, Times: 1})
 		},
 		RefuseNext: func(status int) {
 			fault([]string{"create", "create_batch"}, simulator.Fault{Effect: simulator.RefuseStatus, Status: status, Times: 1})
