@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"syncd/connectors"
+	"syncd/flows"
 	"syncd/simulator"
 	"syncd/store"
 )
@@ -104,6 +106,9 @@ func (w *world) receive(system string, h *hook, p simulator.Post) error {
 	var said []string
 	var delay time.Duration // how long a record is left alone after an event
 	for _, e := range events.Hints {
+		if !w.speaksOf(system, e.Object) {
+			continue
+		}
 		delay = max(delay, w.infos[system].Objects[e.Object].RereadDelay)
 		receipt.Hints = append(receipt.Hints, store.Hint{
 			System: system, Object: e.Object, RecordID: e.RecordID, Lane: store.LaneLive, Version: e.Version,
@@ -131,4 +136,11 @@ func (w *world) receive(system string, h *hook, p simulator.Post) error {
 		}
 	}
 	return nil
+}
+
+// speaksOf says that a link has the object: hints of others have no queue.
+func (w *world) speaksOf(system, object string) bool {
+	return slices.ContainsFunc(w.links, func(l *flows.Link) bool {
+		return slices.ContainsFunc(l.Members, func(m flows.Member) bool { return m.System == system && m.Object == object })
+	})
 }

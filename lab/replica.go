@@ -182,6 +182,9 @@ func (r *replica) sweep(system string) {
 	r.sweeps[system] = true
 	r.spawn(fmt.Sprintf("r%d.%d/sweep-%s", r.n, r.life, system), func(*task) {
 		for _, object := range r.w.vendors[system].objects {
+			if !r.w.speaksOf(system, object) {
+				continue
+			}
 			if err := r.engine.Sweep(context.Background(), system, object); err != nil {
 				r.w.s.note("%s sweep: %v", r.w.s.current.name, err)
 			}

@@ -24,7 +24,8 @@ type story struct {
 	file, title string
 	line        int // of the title in the file
 	about       []string
-	yaml        string // of the links
+	yaml        string            // of the links
+	later       map[string]string // links that the configuration is changed to
 	world       []line
 	given       []line
 	events      []line
@@ -198,23 +199,42 @@ func configured(text string) ([]config.Link, error) {
 	return c.Links, nil
 }
 
-// read reads the links of a story, and which objects they speak of.
+// read reads the links of a story, those that they are changed to as well, and which
+// objects they speak of.
 func (st *story) read() error {
-	links, err := configured(st.yaml)
-	if err != nil {
-		return fmt.Errorf("%s:%d: %s: the links: %w", st.file, st.line, st.title, err)
-	}
-	st.links, st.objects = links, map[string][]string{}
-	for _, l := range links {
-		for _, m := range l.Members {
-			if !slices.Contains(st.objects[m.System], m.Object) {
-				st.objects[m.System] = append(st.objects[m.System], m.Object)
+	st.objects = map[string][]string{}
+	for _, name := range append(slices.Sorted(maps.Keys(st.later)), "") {
+		if err := st.choose(name); err != nil {
+			return err
+		}
+		for _, l := range st.links {
+			for _, m := range l.Members {
+				if !slices.Contains(st.objects[m.System], m.Object) {
+					st.objects[m.System] = append(st.objects[m.System], m.Object)
+				}
 			}
 		}
 	}
 	for _, list := range st.objects {
 		slices.Sort(list)
 	}
+	return nil
+}
+
+// choose takes the links of a name, "" for those of the beginning.
+func (st *story) choose(name string) error {
+	text, known := st.yaml, true
+	if name != "" {
+		text, known = st.later[name]
+	}
+	if !known {
+		return fmt.Errorf("%s:%d: %s: there is no section \"links %s\"", st.file, st.line, st.title, name)
+	}
+	links, err := configured(text)
+	if err != nil {
+		return fmt.Errorf("%s:%d: %s: links %s: %w", st.file, st.line, st.title, name, err)
+	}
+	st.links = links
 	return nil
 }
 

@@ -21,7 +21,9 @@ import (
 // learnColumns lists the columns of each object that a story shows: the mapped
 // ones, those that creates set, inverse ids and the token.
 func (t *telling) learnColumns() {
-	t.shows = map[string][]string{}
+	if t.shows == nil {
+		t.shows = map[string][]string{}
+	}
 	for _, l := range t.links {
 		for _, m := range l.Members {
 			key := m.System + "." + m.Object
@@ -310,9 +312,7 @@ func (t *telling) mapText(ids []*store.Identity) string {
 			if m.RecordID == "" {
 				text += "@" + m.System
 			}
-			if m.State != mapping.MemberActive {
-				text += " [" + string(m.State) + "]"
-			}
+			text += stateText(m)
 		}
 		out = append(out, text)
 	}
@@ -331,6 +331,27 @@ func (t *telling) mapText(ids []*store.Identity) string {
 	}
 	slices.Sort(rows)
 	return joined(append(out, rows...))
+}
+
+// stateText says what a member is, and why, where that is not plainly active.
+func stateText(m store.Member) string {
+	var words []string
+	if m.State != mapping.MemberActive {
+		words = append(words, string(m.State))
+	}
+	if m.State == mapping.MemberActive && !m.Missing.IsZero() {
+		words = append(words, "missing")
+	}
+	if m.Why != "" {
+		words = append(words, m.Why)
+	}
+	if len(m.Removal) > 0 {
+		words = append(words, "removal open")
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return " [" + strings.Join(words, ": ") + "]"
 }
 
 // waitsText is what stands still and why: rows of the queue, fields, trash, holds.

@@ -24,7 +24,7 @@ type chapter struct {
 	stories []*story
 }
 
-var sectionLine = regexp.MustCompile(`^-- ([a-z ]+) --$`)
+var sectionLine = regexp.MustCompile(`^-- ([a-z_0-9 ]+) --$`)
 
 // readChapter reads a file of scenarios.
 //
@@ -93,6 +93,13 @@ func (st *story) open(section string, n int) error {
 		st.yaml = ""
 	case partWorld, partGiven, partEvents:
 	default:
+		if name, is := strings.CutPrefix(section, partLinks+" "); is && st.title != "" {
+			if st.later == nil {
+				st.later = map[string]string{}
+			}
+			st.later[name] = ""
+			return nil
+		}
 		if !isGolden(section) || st.title == "" {
 			return fmt.Errorf("%s:%d: there is no section %q here", st.file, n, section)
 		}
@@ -108,6 +115,10 @@ func (st *story) take(section string, l line) error {
 	}
 	if isGolden(section) {
 		st.golden[section] += l.text + "\n"
+		return nil
+	}
+	if name, is := strings.CutPrefix(section, partLinks+" "); is {
+		st.later[name] += l.text + "\n"
 		return nil
 	}
 	l.text = strings.TrimSpace(l.text)

@@ -19,22 +19,23 @@ var verbs map[string]func(t *telling, c command) error
 
 func init() {
 	verbs = map[string]func(t *telling, c command) error{
-		"create":  (*telling).create,
-		"edit":    (*telling).editRecord,
-		"copy":    (*telling).copyRecord,
-		"archive": handled(desk.archive),
-		"delete":  handled(desk.remove),
-		"restore": handled(desk.restore),
-		"merge":   (*telling).mergeRecords,
-		"rest":    func(t *telling, _ command) error { t.rest(); return nil },
-		"stop":    func(t *telling, _ command) error { t.stopped = true; return nil },
-		"sweep":   (*telling).sweepSome,
-		"down":    func(t *telling, c command) error { return t.away(c, true) },
-		"up":      func(t *telling, c command) error { return t.away(c, false) },
-		"crash":   func(t *telling, _ command) error { t.replicas[0].crash(); return nil },
-		"hold":    (*telling).closeHold,
-		"release": (*telling).openHold,
-		"look":    (*telling).lookAt,
+		"create":      (*telling).create,
+		"edit":        (*telling).editRecord,
+		"copy":        (*telling).copyRecord,
+		"archive":     handled(desk.archive),
+		"delete":      handled(desk.remove),
+		"restore":     handled(desk.restore),
+		"merge":       (*telling).mergeRecords,
+		"rest":        func(t *telling, _ command) error { t.rest(); return nil },
+		"stop":        func(t *telling, _ command) error { t.stopped = true; return nil },
+		"sweep":       (*telling).sweepSome,
+		"down":        func(t *telling, c command) error { return t.away(c, true) },
+		"up":          func(t *telling, c command) error { return t.away(c, false) },
+		"crash":       func(t *telling, _ command) error { t.replicas[0].crash(); return nil },
+		"hold":        (*telling).closeHold,
+		"reconfigure": (*telling).reconfigure,
+		"release":     (*telling).openHold,
+		"look":        (*telling).lookAt,
 	}
 }
 
@@ -192,6 +193,30 @@ func (t *telling) away(c command, away bool) error {
 		t.inject.away = map[string]bool{}
 	}
 	t.inject.away[c.words[0]] = away
+	return nil
+}
+
+// reconfigure NAME: the daemons end and start again with the section "links NAME".
+func (t *telling) reconfigure(c command) error {
+	if len(c.words) != 1 {
+		return errors.New("want the name of a section of links")
+	}
+	if err := t.st.choose(c.words[0]); err != nil {
+		return err
+	}
+	for _, r := range t.replicas {
+		r.killTasks()
+	}
+	if err := t.prepare(); err != nil {
+		return err
+	}
+	t.learnColumns()
+	for _, r := range t.replicas {
+		if err := r.boot(); err != nil {
+			return err
+		}
+	}
+	t.wakeAll(0)
 	return nil
 }
 
