@@ -36,6 +36,7 @@ func init() {
 		"reconfigure": (*telling).reconfigure,
 		"release":     (*telling).openHold,
 		"look":        (*telling).lookAt,
+		"reuse":       (*telling).reuseID,
 	}
 }
 
@@ -139,6 +140,32 @@ func (t *telling) copyRecord(c command) error {
 		return err
 	}
 	t.name(name, r)
+	return nil
+}
+
+// reuse NEW OLD column=value …: a shop gives the id of a record that it lost to
+// another one, as a restored backup does (CORRECTNESS F42).
+func (t *telling) reuseID(c command) error {
+	if len(c.words) != 2 {
+		return errors.New("want the name of the new record and that of the one whose id it gets")
+	}
+	name, _, err := t.fresh(c.words[0])
+	if err != nil {
+		return err
+	}
+	r, err := t.find(c.words[1])
+	if err != nil {
+		return err
+	}
+	s := t.vendors[r.system].shop
+	if s == nil {
+		return errNotThere
+	}
+	t.name(name, r)
+	it := s.byID[r.id]
+	clear(it.values)
+	it.born = t.s.now.Truncate(time.Millisecond)
+	s.store(it, c.values, byUser)
 	return nil
 }
 
