@@ -80,6 +80,9 @@ func (b *batch) takeBack(ctx context.Context, list []*send) bool {
 		b.Logger.Warn("could not take sends back", "event", "create.take_back", "system", list[0].member.stored.System, "error", err)
 		return false
 	}
+	for _, s := range list {
+		s.member.stored.SentAt = time.Time{} // nor is the send of one who died open any more: a person may be asked
+	}
 	return true
 }
 
