@@ -103,6 +103,8 @@ type System struct {
 	WebhookSecret         secret.Secret `yaml:"webhook_secret"`
 	PreviousWebhookSecret secret.Secret `yaml:"previous_webhook_secret"`
 	SweepEvery            time.Duration `yaml:"sweep_every"` // default 5m
+	// DescribeEvery is how often it is asked what its objects look like.
+	DescribeEvery time.Duration `yaml:"describe_every"` // default 24h
 	// TrustOwnMark lets a hint that the vendor marks as our own change end
 	// early.
 	TrustOwnMark bool   `yaml:"trust_own_mark"` // default true

@@ -74,6 +74,7 @@ func (s System) show() (*node, error) {
 		add("webhook_secret", word(s.WebhookSecret.String())).
 		add("previous_webhook_secret", word(s.PreviousWebhookSecret.String())).
 		add("sweep_every", word(s.SweepEvery.String())).
+		add("describe_every", word(s.DescribeEvery.String())).
 		add("trust_own_mark", boolean(s.TrustOwnMark)).
 		add("budget", flow(object().
 			add("per_second", number(s.Budget.PerSecond)).

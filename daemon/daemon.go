@@ -41,6 +41,19 @@ type Store interface {
 	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
 	EraseStore
 	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
+	KeepColumns(ctx context.Context, columns []store.LinkColumn) error
+	Columns(ctx context.Context) ([]store.LinkColumn, error)
+	Describe(ctx context.Context, ds []store.Description) error
+	Described(ctx context.Context) ([]store.Description, error)
+	PutInForce(ctx context.Context, f store.InForce) (bool, error)
+	Definitions(ctx context.Context) ([]store.Definition, error)
+	WakeSuspended(ctx context.Context, link string, rows, systems []string, lane store.Lane, cause string) (int, error)
+	NewRun(ctx context.Context, r store.Run) (int64, error)
+	AddRunRows(ctx context.Context, run int64, rows []store.RunRow) error
+	EndRun(ctx context.Context, r store.Run) error
+	Runs(ctx context.Context, id int64, state string, limit int) ([]store.Run, error)
+	EnqueueRun(ctx context.Context, run int64, limit int, lane store.Lane, cause string) (int, error)
+	Identities(ctx context.Context, link, after string, limit int) ([]*store.Identity, error)
 	Audit(ctx context.Context, lines ...store.Audit) error
 	Audits(ctx context.Context, limit int) ([]store.Audit, error)
 	Identity(ctx context.Context, id string) (*store.Identity, error)
@@ -71,6 +84,7 @@ type Daemon struct {
 	opsDoor  net.Listener
 	control  net.Listener // nil: no commands are taken
 	status   status
+	schema   *schema
 }
 
 // New opens the store and the listeners. The vendors are not called before Run.
@@ -88,7 +102,7 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 // Offline opens the store and makes the connectors, but no listener: what a
 // command does where no daemon runs. It is closed with Close.
 func Offline(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{Options: o, registry: prometheus.NewRegistry()}
+	d := &Daemon{Options: o, registry: prometheus.NewRegistry(), schema: newSchema()}
 	if d.Logger == nil {
 		d.Logger = slog.Default()
 	}

@@ -19,18 +19,19 @@ import (
 // compileLinks turns configured links into rules, checked against what the
 // systems really have. The problems are sentences for the operator: each names
 // system, object, field and fix.
-func compileLinks(links []config.Link, infos map[string]connectors.System) ([]*flows.Link, []string) {
+func compileLinks(links []config.Link, infos map[string]connectors.System, known *known) ([]*flows.Link, []string) {
 	var out []*flows.Link
 	var problems []string
 	for _, l := range links {
-		link, bad := compileLink(l, infos)
+		link, bad := compileLink(l, infos, known)
 		problems = append(problems, bad...)
 		out = append(out, link)
 	}
 	return out, problems
 }
 
-func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link, []string) {
+func compileLink(c config.Link, infos map[string]connectors.System, known *known) (*flows.Link, []string) {
+	d := known.of(c.Name, infos)
 	l := &flows.Link{
 		Name: c.Name, Mode: modes[c.Identity.Mode], Record: c.Identity.System, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
 		Create: map[string]bool{}, Live: c.Start == "live", EraseOther: store.EraseOrder(c.Erase.Other),
@@ -38,7 +39,7 @@ func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link
 	}
 	var problems []string
 	for _, m := range c.Members {
-		member, err := compileMember(m, infos)
+		member, err := compileMember(m, infos, d)
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("link %s: %v", c.Name, err))
 		}
@@ -56,16 +57,22 @@ func compileLink(c config.Link, infos map[string]connectors.System) (*flows.Link
 			problems = append(problems, fmt.Sprintf("link %s: %v", c.Name, err))
 			continue
 		}
-		problems = append(problems, droppedTimes(c, f, row, infos)...)
-		problems = append(problems, missingOptions(c, f, infos)...)
+		rule := ruleOf(f, row, c.Conflict)
+		d.judge(&rule, l, row)
+		if rule.Suspended == "" {
+			problems = append(problems, droppedTimes(c, f, row, infos)...)
+		}
+		if !d.ran(row, l) { // an option that went is refused record by record
+			problems = append(problems, missingOptions(c, f, infos)...)
+		}
 		l.Rows = append(l.Rows, row)
 		l.Private[f.Name] = f.Private
-		l.Rules.Rows = append(l.Rules.Rows, ruleOf(f, row, c.Conflict))
+		l.Rules.Rows = append(l.Rules.Rows, rule)
 	}
 	if l.Mode == flows.ModeExternal {
-		problems = append(problems, addShared(l, c.Identity.Columns)...)
+		problems = append(problems, addShared(l, c.Identity.Columns, d)...)
 	}
-	return l, append(problems, missingFields(l, infos)...)
+	return l, append(problems, missingFields(l, infos, d)...)
 }
 
 // modes are the identity modes of configurations, as the flows know them.
@@ -75,7 +82,7 @@ var modes = map[string]flows.Mode{
 
 // addShared gives a link the row of the ids that people set, and makes it the one
 // thing by which records meet.
-func addShared(l *flows.Link, columns map[string]string) []string {
+func addShared(l *flows.Link, columns map[string]string, d *drift) []string {
 	spec := fields.Spec{Name: flows.SharedID, Columns: map[string][]string{}, As: config.DefaultTransform}
 	for system, column := range columns {
 		spec.Columns[system] = []string{column}
@@ -85,7 +92,9 @@ func addShared(l *flows.Link, columns map[string]string) []string {
 		return []string{fmt.Sprintf("link %s: identity: %v", l.Name, err)}
 	}
 	l.Rows = append(l.Rows, row)
-	l.Rules.Rows = append(l.Rules.Rows, plan.Row{Name: flows.SharedID, Systems: slices.Sorted(maps.Keys(columns)), Rev: row.Rev(), Policy: plan.Policy{Mode: plan.ModeAsk}})
+	rule := plan.Row{Name: flows.SharedID, Systems: slices.Sorted(maps.Keys(columns)), Rev: row.Rev(), Policy: plan.Policy{Mode: plan.ModeAsk}}
+	d.judge(&rule, l, row)
+	l.Rules.Rows = append(l.Rules.Rows, rule)
 	l.Match, l.OnMatch = [][]string{{flows.SharedID}}, flows.MatchPair
 	return nil
 }
@@ -134,14 +143,18 @@ func ableOf(s connectors.System, object string) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-func compileMember(m config.Member, infos map[string]connectors.System) (flows.Member, error) {
-	out := flows.Member{System: m.System, Object: m.Object, Inverse: m.InverseID, CreateWith: m.CreateWith, Leaves: flows.Leaves(m.Leaves), Write: m.Write, Listen: m.Listen}
+func compileMember(m config.Member, infos map[string]connectors.System, d *drift) (flows.Member, error) {
+	out := flows.Member{System: m.System, Object: m.Object, Inverse: d.left(m, m.InverseID, true), CreateWith: d.left(m, m.CreateWith, false),
+		Leaves: flows.Leaves(m.Leaves), Write: m.Write, Listen: m.Listen}
 	if m.Only == "" {
 		return out, nil
 	}
 	f, err := fields.ParseFilter(m.Only)
 	if err != nil {
 		return out, fmt.Errorf("%s %s: only: %w", m.System, m.Object, err)
+	}
+	if out.Blind = d.blind(m, f.Fields()); out.Blind != "" {
+		return out, nil
 	}
 	types := map[string]string{}
 	for name, field := range infos[m.System].Objects[m.Object].Fields {
@@ -156,7 +169,8 @@ func compileMember(m config.Member, infos map[string]connectors.System) (flows.M
 
 // missingFields names every column that an object does not have, and every
 // one that is to be written and cannot be.
-func missingFields(l *flows.Link, infos map[string]connectors.System) []string {
+// A column that the link has run with before is none of them: its row waits.
+func missingFields(l *flows.Link, infos map[string]connectors.System, d *drift) []string {
 	var problems []string
 	for i := range l.Members {
 		m := &l.Members[i]
@@ -168,7 +182,9 @@ func missingFields(l *flows.Link, infos map[string]connectors.System) []string {
 		for n, r := range l.Rows {
 			written := m.Write && l.Rules.Rows[n].From != m.System
 			for _, column := range r.ColumnsOf(m.System) {
-				problems = appendFieldProblem(problems, l.Name, m, column, object, written)
+				if d.of(m.System, m.Object, column, written) == "" {
+					problems = appendFieldProblem(problems, l.Name, m, column, object, written)
+				}
 			}
 		}
 		for _, column := range m.Inverse {

@@ -38,7 +38,7 @@ func linkForTest() config.Link {
 }
 
 func TestLinkCompilesToTheRulesItSays(t *testing.T) {
-	links, problems := compileLinks([]config.Link{linkForTest()}, infosForTest())
+	links, problems := compileLinks([]config.Link{linkForTest()}, infosForTest(), nil)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -100,7 +100,7 @@ func TestWhatDoesNotFitIsSaidInOneSentence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := linkForTest()
 			c.spoil(&l)
-			_, problems := compileLinks([]config.Link{l}, infosForTest())
+			_, problems := compileLinks([]config.Link{l}, infosForTest(), nil)
 			fits := func(p string) bool {
 				return !slices.ContainsFunc(c.words, func(w string) bool { return !strings.Contains(p, w) })
 			}
@@ -114,7 +114,7 @@ func TestWhatDoesNotFitIsSaidInOneSentence(t *testing.T) {
 func TestReadOnlyColumnMayBeASource(t *testing.T) {
 	l := linkForTest()
 	l.Fields[1] = config.Field{Name: "score", As: "text", From: "hubspot", To: "odoo", Columns: map[string][]string{"hubspot": {"score"}, "odoo": {"x_score"}}}
-	if _, problems := compileLinks([]config.Link{l}, infosForTest()); len(problems) > 0 {
+	if _, problems := compileLinks([]config.Link{l}, infosForTest(), nil); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 }
@@ -127,7 +127,7 @@ func TestTimeOfDayMayBeDroppedOneWayOrOnPurpose(t *testing.T) {
 		l := linkForTest()
 		l.Fields[1] = config.Field{Name: "seen", As: "date", Columns: map[string][]string{"hubspot": {"seen"}, "odoo": {"x_score"}}}
 		change(&l.Fields[1])
-		if _, problems := compileLinks([]config.Link{l}, infosForTest()); len(problems) > 0 {
+		if _, problems := compileLinks([]config.Link{l}, infosForTest(), nil); len(problems) > 0 {
 			t.Errorf("%s: %v", name, problems)
 		}
 	}

@@ -33,6 +33,8 @@ type metrics struct {
 	surplus   *prometheus.CounterVec
 	indexLag  *prometheus.HistogramVec
 	amnesia   *prometheus.CounterVec
+	described *prometheus.CounterVec
+	suspended *prometheus.GaugeVec
 	now       func() time.Time
 }
 
@@ -68,6 +70,8 @@ func newMetrics(reg *prometheus.Registry, now func() time.Time) *metrics {
 		surplus:   counter("syncd_surplus_total", "Second records of one customer that were flagged for a person.", "link", "system"),
 		indexLag:  histogram("syncd_index_lag_seconds", "From a create to the first look-up by reference that shows it.", prometheus.ExponentialBuckets(1, 2, 12), "system", "object"),
 		amnesia:   counter("syncd_amnesia_total", "Times that the database was seen to have lost commits.", "link", "evidence"),
+		described: counter("syncd_describes_total", "Times that a system was asked what its objects look like.", "system", "result"),
+		suspended: gauge("syncd_suspended_rows", "Rows of a link that wait: for a column, or for a plan.", "link", "reason"),
 		now:       now,
 	}
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -72,7 +72,7 @@ func TestRowsBecomeRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l, problems := compileLink(c.Links[0], infos)
+			l, problems := compileLink(c.Links[0], infos, nil)
 			if got := strings.Join(problems, "\n"); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Fatalf("problems %q, want %q", got, tt.want)
 			}

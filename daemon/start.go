@@ -39,7 +39,11 @@ func (d *Daemon) runFlows(ctx context.Context) error {
 		}
 		if err == nil {
 			d.status.ready(engine)
-			return d.serve(ctx, engine)
+			said = ""
+			if err := d.serve(ctx, engine); err != nil || ctx.Err() != nil {
+				return err
+			}
+			continue // a schema or a definition is another one
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -59,12 +63,18 @@ func (d *Daemon) runFlows(ctx context.Context) error {
 	}
 }
 
-// serve runs the flows, and notes the fence meanwhile and when they have drained.
+// serve runs the flows until ctx ends or the schema they were begun with is another
+// one, and notes the fence meanwhile and when they have drained.
 func (d *Daemon) serve(ctx context.Context, engine *flows.Engine) error {
 	noting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	noted := make(chan struct{})
 	go func() { defer close(noted); d.keepFence(noting) }()
-	err := engine.Serve(ctx, d.Config.Server.DrainTimeout)
+	serving, end := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() { defer close(watched); d.watchSchema(serving); end() }()
+	err := engine.Serve(serving, d.Config.Server.DrainTimeout)
+	end()
+	<-watched
 	stop()
 	<-noted
 	return err
@@ -77,7 +87,11 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, problems := compileLinks(d.Config.Links, infos)
+	known, err := d.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	links, problems := compileLinks(d.Config.Links, infos, known)
 	if len(problems) > 0 {
 		return nil, errors.New(strings.Join(problems, "\n"))
 	}
@@ -85,6 +99,9 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 		return nil, err
 	}
 	if err := HoldNewLinks(ctx, d.store, links); err != nil {
+		return nil, err
+	}
+	if err := d.takeUp(ctx, known, infos, links); err != nil {
 		return nil, err
 	}
 	var systems []*flows.System
@@ -95,7 +112,7 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 	}
 	return flows.New(flows.Options{
 		Store: d.store, Keyring: d.keyring, Systems: systems, Links: links, Owner: d.Owner,
-		Lease: d.Config.Store.Lease, Now: d.Now, Rand: d.Rand, Logger: d.Logger, Observe: d.metrics,
+		Lease: d.Config.Store.Lease, Now: d.Now, Rand: d.Rand, Logger: d.Logger, Observe: d.metrics, SchemaDoubt: d.schema.doubt,
 	})
 }
 

@@ -25,7 +25,8 @@ type statusView struct {
 	Start    string            `json:"start,omitempty"`    // why not
 	Troubles map[string]string `json:"troubles,omitempty"` // by system
 	Holds    []holdView        `json:"holds,omitempty"`
-	Waiting  []waitingView     `json:"waiting,omitempty"` // at most waitingShown, oldest first
+	Rows     []suspension      `json:"suspended,omitempty"` // rows of links that wait: for a column, or for a plan
+	Waiting  []waitingView     `json:"waiting,omitempty"`   // at most waitingShown, oldest first
 }
 
 type holdView struct {
@@ -87,6 +88,7 @@ func (d *Daemon) describe() statusView {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	v := d.status.view()
+	v.Rows = d.schema.suspended()
 	if holds, err := d.store.Holds(ctx); err == nil {
 		for _, h := range holds {
 			v.Holds = append(v.Holds, holdView{System: h.System, Link: h.Link, What: h.What, Reason: h.Reason, Since: h.Since, Detail: h.Detail})

@@ -255,7 +255,7 @@ func (b *batch) finishQuiet() {
 		}
 		if plan.Quiet(u.link.Rules, m.side, u.sides()) {
 			b.endUnit(u, "no_change", store.Finish{Disposition: store.Done})
-		} else if !m.rule.inScope(m.record.Values) {
+		} else if m.rule.Blind == "" && !m.rule.inScope(m.record.Values) {
 			b.endUnit(u, "out_of_scope", store.Finish{Disposition: store.Done})
 		}
 	}

@@ -89,6 +89,9 @@ func (l *Link) member(system string) *Member {
 // inScope evaluates a member's filter. A filter that uses a field the record
 // does not show cannot say "in".
 func (m *Member) inScope(values map[string]string) bool {
+	if m.Blind != "" {
+		return false
+	}
 	if m.Filter == nil {
 		return true
 	}
