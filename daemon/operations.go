@@ -15,8 +15,10 @@ const viaCLI = "cli"
 // arguments, calls the store, and tells the audit.
 func (d *Daemon) Operations() control.Table {
 	return control.Table{
-		"mapping.get": d.mappingGet,
-		"audit.list":  d.auditList,
+		"mapping.get":      d.mappingGet,
+		"definitions.plan": d.definitionsPlan,
+		"run.apply":        d.runApply,
+		"audit.list":       d.auditList,
 	}
 }
 

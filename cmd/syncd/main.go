@@ -18,6 +18,7 @@ import (
 const (
 	exitFailed      = 1
 	exitUsage       = 2 // usage or configuration
+	exitChanges     = 3 // with --exit-code: there is something to apply
 	exitHeld        = 4 // needs a person to say more
 	exitSome        = 5 // done, but some records failed
 	exitUnreachable = 6 // no daemon answers, or the lock is taken
@@ -47,6 +48,9 @@ func exitCode(err error) int {
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
+	}
+	if errors.Is(err, errChanges) {
+		return exitChanges
 	}
 	return cmp.Or(exitCodes[control.KindOf(err)], exitFailed)
 }
