@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"syncd/failpoint"
@@ -31,7 +32,7 @@ type batch struct {
 
 // writeRounds: the second carries the inverse ids of members that the first bound.
 // Where the first made the key of a system of record, the second creates the others
-// with it, and the third tells everybody.
+// with it, and the third tells everybody. It also settles what the round before merged.
 const writeRounds = 3
 
 // How soon two that met look again.
@@ -290,6 +291,10 @@ func (b *batch) confirm() {
 func (b *batch) guard() {
 	for _, u := range b.open() {
 		for _, m := range u.members {
+			if len(m.unfit) > 0 {
+				b.endUnit(u, "unmapped", store.Finish{Disposition: store.Parked, Reason: "unmapped",
+					Error: m.stored.System + " holds a value that the link does not know, in " + strings.Join(m.unfit, ", ")})
+			}
 			if trip := plan.Guard(m.side); trip != plan.TripNone {
 				b.endUnit(u, string(trip), store.Finish{Disposition: store.Parked, Reason: string(trip),
 					Error: "most fields turned empty at once in " + m.stored.System})

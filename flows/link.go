@@ -139,18 +139,36 @@ func projection(links []*Link, system, object string, o connectors.Object) []str
 }
 
 // canonical gives the rows of a record on one side, in canonical form. Rows of
-// which a column is not shown are left out.
+// which a column is not shown are left out, and so are those without a value.
 func (l *Link) canonical(system string, values map[string]string) map[string]string {
-	out := make(map[string]string, len(l.Rows))
+	out, _, _ := l.read(system, values)
+	return out
+}
+
+// read is canonical with the rows that are shown and have no value, and the names of
+// those for which the record is to wait for a person.
+func (l *Link) read(system string, values map[string]string) (out map[string]string, faults map[string]plan.Fault, park []string) {
+	out = make(map[string]string, len(l.Rows))
 	for _, r := range l.Rows {
-		if !r.Has(system) {
-			continue
-		}
-		if v, shown := r.Get(system, values); shown {
+		v, shown, fault := r.Read(system, values)
+		switch {
+		case shown:
 			out[r.Name()] = v
+		case fault != nil:
+			if faults == nil {
+				faults = map[string]plan.Fault{}
+			}
+			f := plan.Fault{State: plan.StateUnmapped, Value: fault.Value, Why: fault.Detail}
+			if fault.Computed {
+				f.State = plan.StateFailed
+			}
+			faults[r.Name()] = f
+			if fault.Park {
+				park = append(park, r.Name())
+			}
 		}
 	}
-	return out
+	return out, faults, park
 }
 
 func (l *Link) row(name string) *fields.Row {

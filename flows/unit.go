@@ -49,6 +49,7 @@ type unit struct {
 	shared    map[string]bool   // match kinds not to match by (F11)
 	binds     int               // how many members got their record in this batch
 	decided   int               // binds when it was decided last
+	merged    bool              // sides were just written a value that none of them held: look whether all hold it
 	ended     *store.Finish     // set: this unit is over
 	reason    string            // label of ended
 	confirm   bool              // the batch's own record is to be read again to confirm a write to it
@@ -66,13 +67,14 @@ type member struct {
 	side     plan.Side
 	before   plan.Side // as loaded
 	ledger   ledger
-	intended bool // an intent was committed in this batch: persist must say what is left of it
-	resend   bool // an uncertain create was looked up and is absent
-	repeat   bool // an uncertain create may be sent again as it was
-	froze    bool // a row was frozen in this batch
-	keyed    bool // the key of the system of record was seen in it
-	kept     bool // the edits to be kept are others than before
-	parked   bool // its create is a person's business now: strangers need not wait for it
+	intended bool     // an intent was committed in this batch: persist must say what is left of it
+	resend   bool     // an uncertain create was looked up and is absent
+	repeat   bool     // an uncertain create may be sent again as it was
+	froze    bool     // a row was frozen in this batch
+	keyed    bool     // the key of the system of record was seen in it
+	unfit    []string // rows whose value is not known, and that the record is to wait for
+	kept     bool     // the edits to be kept are others than before
+	parked   bool     // its create is a person's business now: strangers need not wait for it
 	// committed are the fields of every intent that the store was given for this
 	// side and that persist has not closed yet, those of earlier batches included.
 	committed map[string]plan.IntentEntry
@@ -180,7 +182,7 @@ func (u *unit) member(system string) *member {
 func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 	m.record = r
 	m.side.Presence = plan.Present
-	m.side.Values = u.link.canonical(m.stored.System, r.Values)
+	m.side.Values, m.side.Faults, m.unfit = u.link.read(m.stored.System, r.Values)
 	m.side.Modified = r.Modified
 	m.side.Ours = ours || r.Ours
 	if r.Ours && !ours { // an answer is about its own send only
@@ -260,7 +262,7 @@ func (u *unit) keep(m *member) {
 // nobody's to give back.
 func (m *member) decided(row string) bool {
 	e, written := m.committed[row]
-	return written && e.From != ""
+	return written && (e.From != "" || e.M)
 }
 
 // want says what the fixed fields of every side must hold by now.

@@ -48,10 +48,10 @@ func (e *Engine) callTimeout() time.Duration {
 func (b *batch) writeRound(ctx context.Context, round int) bool {
 	updates, creates := map[place][]*send{}, map[place][]*send{}
 	for _, u := range b.open() {
-		if round > 0 && u.binds == 0 || round > 1 && u.binds == u.decided {
+		if !u.merged && (round > 0 && u.binds == 0 || round > 1 && u.binds == u.decided) {
 			continue
 		}
-		u.decided = u.binds
+		u.decided, u.merged = u.binds, false
 		d, ok := b.decide(u)
 		if !ok {
 			continue
@@ -92,6 +92,11 @@ func (b *batch) decide(u *unit) (d plan.Decision, ok bool) {
 	d = plan.Decide(u.rules(), u.sides())
 	u.take(d.Sides)
 	u.freeze(b.Now())
+	for _, w := range d.Writes {
+		for _, e := range w.Fields {
+			u.merged = u.merged || e.M
+		}
+	}
 	for _, n := range d.Notes {
 		u.notes[n.Row] = string(n.Reason)
 	}
@@ -320,7 +325,7 @@ func (b *batch) enterLedger(s *send) {
 			from = "" // a birth is no turn of a row's direction
 		}
 		s.member.ledger.record(now, name, b.Keyring.ValueHash(name, e.W), from)
-		if e.From != "" {
+		if e.From != "" || e.M {
 			s.member.ledger.decided(name)
 		}
 	}

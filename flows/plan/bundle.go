@@ -55,10 +55,12 @@ func (p part) agreed() *string {
 // view is one side's share in the decision on one bundle: its parts, in the
 // order of the bundle's rows, and what they come to.
 type view struct {
-	side  *Side
-	parts []part
-	whole string // what the parts mean, as one text to compare
-	empty bool   // every part means nothing
+	side   *Side
+	row    string // the first of the bundle
+	parts  []part
+	whole  string // what the parts mean, as one text to compare
+	empty  bool   // every part means nothing
+	merged bool   // no side holds it: it was put together of several
 
 	hasBase, stale, changed, late, fresh bool
 }
@@ -95,7 +97,7 @@ func look(rules Rules, b bundle, sides []Side) (views []view, creating []*Side) 
 			}
 			continue
 		}
-		v := view{side: s, parts: make([]part, len(b))}
+		v := view{side: s, row: b[0].Name, parts: make([]part, len(b))}
 		for n, r := range b {
 			p, settled := partOf(rules, r, s)
 			if !settled {

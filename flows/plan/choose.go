@@ -1,5 +1,7 @@
 package plan
 
+import "slices"
+
 // choose finds the side whose value everybody should hold. decided is false if
 // nothing changed, or (with ReasonAsk) if a person must say.
 func choose(rules Rules, b bundle, views []view) (view, Note, bool) {
@@ -15,6 +17,11 @@ func choose(rules Rules, b bundle, views []view) (view, Note, bool) {
 
 func chooseEveryWay(b bundle, views []view) (view, Note, bool) {
 	contenders, unsettled := contend(views)
+	policy := b[0].Policy
+	if policy.Mode == ModeUnion && len(b) == 1 && (len(contenders) > 0 || parted(views)) {
+		w, note := unite(views, contenders)
+		return w, note, true
+	}
 	if len(views) > 2 {
 		contenders = unsuperseded(contenders)
 	}
@@ -37,12 +44,11 @@ func chooseEveryWay(b bundle, views []view) (view, Note, bool) {
 		}
 		return contenders[0], Note{Reason: reason, From: contenders[0].side.System}, true
 	}
-	policy := b[0].Policy
-	if policy.Mode == ModeAsk {
+	w, picked := pick(policy, contenders)
+	if !picked {
 		ask(b, views, contenders)
 		return view{}, Note{Reason: ReasonAsk}, false
 	}
-	w := pick(policy, contenders)
 	return w, Note{Reason: ReasonPolicy, From: w.side.System}, true
 }
 
@@ -159,9 +165,24 @@ func contend(views []view) (contenders []view, unsettled bool) {
 	return contenders, unsettled
 }
 
-// pick applies a policy that needs no person. Ties and unknown times fall to
+// pick applies a policy. picked is false if a person must say.
+func pick(p Policy, contenders []view) (w view, picked bool) {
+	switch p.Mode {
+	case ModeAsk:
+		return view{}, false
+	case ModeRestrictive:
+		i := slices.IndexFunc(contenders, func(v view) bool { return v.whole == p.Value })
+		if i < 0 {
+			return view{}, false
+		}
+		return contenders[i], true
+	}
+	return prefer(p, contenders), true
+}
+
+// prefer applies a policy that goes by sides. Ties and unknown times fall to
 // the named system, then to the order of systems: the same on every replica.
-func pick(p Policy, contenders []view) view {
+func prefer(p Policy, contenders []view) view {
 	named := -1
 	newest := 0
 	for i, v := range contenders {

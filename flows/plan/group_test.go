@@ -26,7 +26,7 @@ func groupRules(p plan.Policy, from string, systems ...string) plan.Rules {
 
 func drawGroup(t *rapid.T) (plan.Rules, []plan.Side) {
 	systems := []string{"a", "b", "c"}[:rapid.IntRange(2, 3).Draw(t, "sides")]
-	policy := rapid.SampledFrom(policies()).Draw(t, "policy")
+	policy := rapid.SampledFrom(groupPolicies()).Draw(t, "policy")
 	rules := groupRules(policy, rapid.SampledFrom([]string{"", "", "a", "b"}).Draw(t, "from"), systems...)
 	sides := drawSides(t)
 	if len(systems) == 3 {
@@ -105,7 +105,7 @@ func TestGroupDoesNotCareForTheOrderOfItsRows(t *testing.T) {
 func TestSwappingSidesSwapsTheGroupsPlan(t *testing.T) {
 	other := map[string]string{"a": "b", "b": "a", "": ""}
 	rapid.Check(t, func(t *rapid.T) {
-		p := rapid.SampledFrom(policies()).Draw(t, "policy")
+		p := rapid.SampledFrom(groupPolicies()).Draw(t, "policy")
 		sides := drawSides(t)
 		d := plan.Decide(groupRules(p, "", "a", "b"), sides)
 		mirrored := []plan.Side{sides[1], sides[0]}

@@ -9,12 +9,13 @@ const (
 	TripBlanked Trip = "blanked" // most mapped fields turned empty in one read
 )
 
-// leastBlanked is how many rows must turn empty before the blanking guard
-// looks at their share: clearing one or two fields is everyday work.
+// leastBlanked is how many rows must turn empty before the blanking guard looks at
+// their share: clearing one or two fields of several is everyday work.
 const leastBlanked = 3
 
-// Guard is a pure valve in front of the effects: a record of which more than
-// half of the agreed, non-empty rows turned empty in one read is parked (F66).
+// Guard is a pure valve in front of the effects (F66). A record is parked of which
+// more than half of the agreed, non-empty rows turned empty in one read, at least
+// leastBlanked of them; or which shows nothing at all any more, however few they were.
 func Guard(s Side) Trip {
 	if s.Presence != Present {
 		return TripNone
@@ -29,7 +30,11 @@ func Guard(s Side) Trip {
 			blank++
 		}
 	}
-	if blank >= leastBlanked && 2*blank > held {
+	nothing := len(s.Faults) == 0
+	for _, n := range s.Values {
+		nothing = nothing && n == ""
+	}
+	if blank >= leastBlanked && 2*blank > held || nothing && blank > 0 && blank == held {
 		return TripBlanked
 	}
 	return TripNone

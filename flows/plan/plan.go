@@ -130,6 +130,9 @@ type IntentEntry struct {
 	// Seen: a read has shown the value, and a later intent carries the entry along
 	// until that is persisted. Whatever else the side shows by then is an edit.
 	Seen bool `json:"seen,omitempty"`
+	// M: no side held the value, it was merged of several (ModeUnion). Nothing is
+	// agreed by it.
+	M bool `json:"m,omitempty"`
 }
 
 // Intent is an open write. Acked: the vendor said that it was applied.
@@ -167,7 +170,22 @@ const (
 	StateSuspended = "suspended" // the row's definition changed (F48), or its column did (F65)
 	StateFrozen    = "frozen"    // two sides' automations undo each other (F27)
 	StateWaits     = "waits"     // another row of its group is refused or frozen (F33)
+	StateUnmapped  = "unmapped"  // the side shows a value that the row does not know (F67)
+	StateFailed    = "failed"    // the row's expression cannot be computed for this record
 )
+
+// Fault is a row that a side shows and that has no canonical value. Nothing is
+// decided on it, and no base moves.
+type Fault struct {
+	State string // StateUnmapped, StateFailed
+	Value string // as it is shown
+	Why   string // for people; never a value
+}
+
+type faultDetail struct {
+	Value string `json:"value,omitempty"`
+	Why   string `json:"why"`
+}
 
 // Presence is how a side was seen.
 type Presence string
@@ -187,6 +205,7 @@ type Side struct {
 	System   string
 	Presence Presence
 	Values   map[string]string // row → canonical value; missing: not shown, says nothing (F66)
+	Faults   map[string]Fault  // rows that are shown and have no canonical value
 	Fixed    map[string]string // "@…" → value shown
 	Want     map[string]string // "@…" → the value it must have
 	Base     Base
@@ -249,6 +268,7 @@ const (
 	ReasonSuspended  Reason = "suspended"
 	ReasonRepair     Reason = "repair" // a late write of ours is written over
 	ReasonFrozen     Reason = "frozen"
+	ReasonConst      Reason = "constant" // the row has one fixed value
 )
 
 // Note is what happened to one row.
@@ -282,6 +302,9 @@ func Decide(rules Rules, in []Side) Decision {
 		}
 	}
 	resolve(rules, d.Sides)
+	for i := range d.Sides {
+		d.Sides[i].tellFaults(rules)
+	}
 	writes := map[string]map[string]IntentEntry{}
 	put := func(system, name string, e IntentEntry) {
 		if writes[system] == nil {
@@ -312,6 +335,25 @@ func Decide(rules Rules, in []Side) Decision {
 	return d
 }
 
+// tellFaults lists the rows that a side shows and that have no value, and forgets
+// those that have one again.
+func (s *Side) tellFaults(rules Rules) {
+	for _, r := range rules.Rows {
+		f, faulty := s.Faults[r.Name]
+		_, shown := s.Values[r.Name]
+		switch state := s.States[r.Name].State; {
+		case faulty:
+			d := faultDetail{Why: f.Why}
+			if f.Value != "" {
+				d.Value = rules.mask(r.Name, f.Value)
+			}
+			s.setState(r.Name, f.State, d)
+		case shown && (state == StateUnmapped || state == StateFailed):
+			s.clearState(r.Name)
+		}
+	}
+}
+
 // fixed puts the fixed fields that a side lacks. A side that exists gets them
 // when every side has its record: token and inverse ids then go in one write.
 func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e IntentEntry)) {
@@ -333,11 +375,14 @@ func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e In
 // echo or a no-op, finished without a look at the other sides (F25 layer 2);
 // what is still to be confirmed has a hint of its own.
 func Quiet(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || unsure(s, others) || s.robbed() {
+	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || len(s.Faults) > 0 || unsure(s, others) || s.robbed() {
 		return false
 	}
 	taken := map[string]IntentEntry{}
 	for _, r := range rules.Rows {
+		if r.Policy.Mode == ModeUnion && elsewhere(r, s, others) {
+			return false
+		}
 		e, open, same := underWay(r, s, others)
 		switch {
 		case !open:
@@ -348,6 +393,16 @@ func Quiet(rules Rules, s Side, others []Side) bool {
 		}
 	}
 	return (s.Base != nil || len(taken) > 0) && settled(rules, s, taken)
+}
+
+// elsewhere says that a side took an element of this one, which took it back before
+// all had it: see parted.
+func elsewhere(r Row, s Side, others []Side) bool {
+	return len(others) > 2 && slices.ContainsFunc(others, func(o Side) bool {
+		b, known := o.Base[r.Name]
+		_, listed := o.States[r.Name]
+		return known && !b.Never && !listed && o.Intent == nil && b.V != s.Values[r.Name]
+	})
 }
 
 // robbed says that a late write of ours took the place of an edit that was read
@@ -419,15 +474,15 @@ func reachesAll(rules Rules, r Row, s Side, others []Side) bool {
 // Confirms says that a side holds exactly what its open intent wrote and
 // equals its base in everything else, so that nothing else need be read.
 func Confirms(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || unsure(s, others) || s.robbed() {
+	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || len(s.Faults) > 0 || unsure(s, others) || s.robbed() {
 		return false
 	}
 	for name, e := range s.Intent.Fields {
 		if strings.HasPrefix(name, FixedPrefix) {
 			continue // checked with Want below
 		}
-		if n, shown := s.Values[name]; !shown || n != e.W {
-			return false
+		if n, shown := s.Values[name]; !shown || n != e.W || e.M {
+			return false // merged: whether the others hold it, too, only a look tells
 		}
 	}
 	return settled(rules, s, s.Intent.Fields)

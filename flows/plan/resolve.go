@@ -66,6 +66,8 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		return false
 	}
 	switch {
+	case e.M:
+		s.resolveMerged(rules, r, e, n)
 	case e.From == "": // put back on its own side: nothing was agreed by it
 	case n == e.W:
 		s.setBase(r, n)
@@ -99,6 +101,11 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		s.setBase(r, n)
 		s.setState(r.Name, StateDiverged, rules.refusal(s.System, r.Name, e.W))
 		settle(rules, r, e, s.System, sides)
+	case r.Policy.Mode == ModeUnion && !e.Seen && !s.Intent.Acked && !s.Intent.Create:
+		// Edited, and whether our write was there before nobody knows. Taken for one
+		// that was not: an element may come back that somebody removed, while the other
+		// guess would remove everywhere what the others had added.
+		putBack(r, e, s, sides)
 	default:
 		// Written, and edited since by somebody: not absorbed (F35). With the
 		// written value as base the edit shows up and flows.
@@ -106,6 +113,30 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 		settle(rules, r, e, s.System, sides)
 	}
 	return true
+}
+
+// resolveMerged closes a write of a value that no side held. Its side agrees when
+// all are seen to hold the same; what it took, and what was edited on top of that,
+// is its news until then.
+func (s *Side) resolveMerged(rules Rules, r Row, e IntentEntry, n string) {
+	switch {
+	case n == e.W:
+		s.clearState(r.Name)
+		if s.Intent.Create {
+			s.setBase(r, n) // it had nothing of its own
+		}
+	case e.Seen:
+	case s.Intent.Create && n == "":
+		s.setBase(r, n)
+		s.setState(r.Name, StateRefused, rules.refusal(s.System, r.Name, e.W))
+	case n == e.O && s.Intent.Acked && !s.Late[r.Name]:
+		s.setState(r.Name, StateRefused, rules.refusal(s.System, r.Name, e.W))
+	case s.signed && e.W != "" && !s.Late[r.Name]: // F26
+		s.setBase(r, n)
+		s.setState(r.Name, StateDiverged, rules.refusal(s.System, r.Name, e.W))
+	case s.Intent.Create:
+		s.setBase(r, e.W)
+	}
 }
 
 // lateBeside says that a row which an intent is not about shows what a write of
@@ -134,6 +165,9 @@ func putBack(r Row, e IntentEntry, s *Side, sides []Side) {
 // again. A source that has a base differs from it, or the written side is new;
 // a source that has none starts from what the written side held.
 func keepPending(r Row, e IntentEntry, s *Side, sides []Side) {
+	if r.Policy.Mode == ModeUnion {
+		return // what a side without a base holds is all its news
+	}
 	at := slices.IndexFunc(sides, func(o Side) bool { return o.System == e.From })
 	if at < 0 {
 		return
@@ -214,11 +248,16 @@ func (s *Side) refusal(row string) (refusedDetail, bool) {
 	if !ok || st.State != StateRefused {
 		return refusedDetail{}, false
 	}
+	return detailOf(st), true
+}
+
+// detailOf reads what a side did not take as it was, nothing if it cannot be read.
+func detailOf(st FieldState) refusedDetail {
 	var d refusedDetail
 	if json.Unmarshal(st.Detail, &d) != nil {
-		return refusedDetail{}, false
+		return refusedDetail{}
 	}
-	return d, true
+	return d
 }
 
 // refuses says that a value need not be pushed to a side again: it was refused,

@@ -1,13 +1,19 @@
 package plan
 
+import "slices"
+
 // writer takes what a side is to be sent.
 type writer func(system, name string, e IntentEntry)
 
 // decide merges one bundle over all sides that show it. ok is false if there was
 // nothing to say.
 func decide(rules Rules, b bundle, sides []Side, put writer) (Note, bool) {
+	if b[0].Const != nil {
+		return hold(rules, b[0], sides, put)
+	}
 	views, creating := look(rules, b, sides)
 	if len(views) == 0 {
+		expect(b, sides)
 		return Note{}, false
 	}
 	agreed := false
@@ -71,6 +77,9 @@ func entry(views []view, v, winner view, n int) IntentEntry {
 		}
 	}
 	w := winner.parts[n].means
+	if winner.merged {
+		return IntentEntry{W: w, O: v.parts[n].value, B: v.parts[n].agreed(), M: true}
+	}
 	if from.side == v.side { // nobody else holds it
 		return IntentEntry{W: w, O: v.parts[n].value, B: v.parts[n].agreed()}
 	}
@@ -92,6 +101,9 @@ func putBackLate(rules Rules, b bundle, views []view, put writer) {
 // born is what a side that has no record yet is created with.
 func born(from view, n int) IntentEntry {
 	w := from.parts[n].means
+	if from.merged {
+		return IntentEntry{W: w, M: true}
+	}
 	return IntentEntry{W: w, From: from.side.System, V: w}
 }
 
@@ -182,11 +194,12 @@ func suspend(b bundle, views []view) (agreed, waits bool) {
 // agree moves the bases of sides that hold the winning value. The winner's own
 // base moves only when nothing is pending: while a target has yet to take the
 // value, the difference between winner and base is what keeps the change alive.
-// Sides that hold something else (refused, read-only) keep their base.
+// Of a merged value that goes for all who hold it. Sides that hold something else
+// (refused, read-only) keep their base.
 func agree(b bundle, views []view, winner view, pending []bool) {
 	for n, r := range b {
 		for _, v := range views {
-			if v.parts[n].value != winner.parts[n].means || (v.side == winner.side && pending[n]) {
+			if v.parts[n].value != winner.parts[n].means || ((v.side == winner.side || winner.merged) && pending[n]) {
 				continue
 			}
 			v.side.setBase(r, v.parts[n].value)
@@ -200,12 +213,36 @@ func agree(b bundle, views []view, winner view, pending []bool) {
 func remember(b bundle, views []view) {
 	for n, r := range b {
 		for _, v := range views {
-			if _, known := v.side.Base[r.Name]; v.parts[n].fresh && !known {
-				if v.side.Base == nil {
-					v.side.Base = Base{}
-				}
-				v.side.Base[r.Name] = BaseEntry{R: r.Rev, Never: true}
+			if v.parts[n].fresh {
+				v.side.never(r)
 			}
 		}
 	}
+}
+
+// expect marks the rows of a new pair on which nothing can be decided since a side
+// shows a value that they do not know: once it does, they are no news to an old pair.
+func expect(b bundle, sides []Side) {
+	for _, r := range b {
+		faulty := func(s Side) bool { _, ok := s.Faults[r.Name]; return ok }
+		if !slices.ContainsFunc(sides, faulty) {
+			continue
+		}
+		for i := range sides {
+			if s := &sides[i]; s.newcomer && s.Presence == Present && r.has(s.System) {
+				s.never(r)
+			}
+		}
+	}
+}
+
+// never notes that a row was known and is not agreed on yet.
+func (s *Side) never(r Row) {
+	if _, known := s.Base[r.Name]; known {
+		return
+	}
+	if s.Base == nil {
+		s.Base = Base{}
+	}
+	s.Base[r.Name] = BaseEntry{R: r.Rev, Never: true}
 }
