@@ -57,6 +57,8 @@ type Store interface {
 	Audit(ctx context.Context, lines ...store.Audit) error
 	Audits(ctx context.Context, limit int) ([]store.Audit, error)
 	Identity(ctx context.Context, id string) (*store.Identity, error)
+	LinkMode(ctx context.Context, link, mode string) (inForce string, err error)
+	SetLinkMode(ctx context.Context, link, mode string, lines ...store.Audit) error
 	Close() error
 }
 

@@ -19,6 +19,7 @@ func (d *Daemon) Operations() control.Table {
 		"definitions.plan": d.definitionsPlan,
 		"run.apply":        d.runApply,
 		"audit.list":       d.auditList,
+		"link.accept-mode": d.acceptMode,
 	}
 }
 

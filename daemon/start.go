@@ -104,6 +104,9 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 	if err := d.takeUp(ctx, known, infos, links); err != nil {
 		return nil, err
 	}
+	if err := d.holdChangedModes(ctx, links); err != nil {
+		return nil, err
+	}
 	var systems []*flows.System
 	for _, c := range d.systems {
 		systems = append(systems, &flows.System{

@@ -30,7 +30,10 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), demoCommand(), configCommand(), mappingCommand(), planCommand(), applyCommand(), eraseCommand(), healthcheckCommand(), versionCommand())
+	root.AddCommand(
+		serveCommand(), demoCommand(), configCommand(), mappingCommand(), linkCommand(), planCommand(), applyCommand(),
+		eraseCommand(), healthcheckCommand(), versionCommand(),
+	)
 	return root
 }
 

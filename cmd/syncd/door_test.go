@@ -182,3 +182,23 @@ func TestEveryKindHasItsExitCode(t *testing.T) {
 		t.Error("an unknown failure must exit 1, a usage error 2")
 	}
 }
+
+func TestLinkAcceptsTheModeThatItsConfigurationSays(t *testing.T) {
+	o := newOffice(t)
+	text, err := os.ReadFile(o.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyed := strings.Replace(string(text), "object: contacts}", "object: contacts, inverse_id: {odoo: erp_id}}", 1)
+	keyed = strings.Replace(keyed, "- name: contacts", "- name: contacts\n    identity: {system_of_record: odoo}", 1)
+	if err := os.WriteFile(o.config, []byte(keyed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, code := run(t, "link", "accept-mode", "contacts", "-c", o.config, "-o", "csv")
+	if code != 0 || !strings.Contains(out, "system_of_record: odoo") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	if out, code := run(t, "link", "accept-mode", "nobody", "-c", o.config); code != exitUsage || !strings.Contains(out, "no link") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+}

@@ -84,6 +84,12 @@ type Store interface {
 	// than over, those that it has.
 	Removals(ctx context.Context, link string, within time.Duration, over int) (store.Removals, error)
 
+	// LinkMode gives the identity mode that a link runs by; where none is known,
+	// that is the given one from now on. SetLinkMode puts another in force, and tells
+	// the audit in the same transaction.
+	LinkMode(ctx context.Context, link, mode string) (inForce string, err error)
+	SetLinkMode(ctx context.Context, link, mode string, lines ...store.Audit) error
+
 	// CloseHold closes a safety catch; closing one that is closed changes nothing.
 	CloseHold(ctx context.Context, h store.Hold) error
 	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error

@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		auditLaws,
 		definitionLaws,
 		eraseLaws,
+		modeLaws,
 	} {
 		for _, l := range laws {
 			t.Run(l.name, func(t *testing.T) { l.check(newEnv(t, open(t))) })
