@@ -104,6 +104,7 @@ func (b *batch) process(ctx context.Context) {
 		return
 	}
 	b.carryOutErasures(ctx)
+	b.checkScope(ctx)
 	b.finishQuiet()
 	b.confirm()
 	b.resolveStrangers(ctx)
@@ -113,6 +114,7 @@ func (b *batch) process(ctx context.Context) {
 	b.matchKeys(ctx)
 	b.matchCreates(ctx)
 	b.readRest(ctx)
+	b.checkScope(ctx)
 	b.checkKeys(ctx)
 	b.checkSharedIDs(ctx)
 	b.guard()
@@ -256,8 +258,6 @@ func (b *batch) finishQuiet() {
 		}
 		if plan.Quiet(u.link.Rules, m.side, u.sides()) {
 			b.endUnit(u, "no_change", store.Finish{Disposition: store.Done})
-		} else if m.rule.Blind == "" && !m.rule.inScope(m.record.Values) {
-			b.endUnit(u, "out_of_scope", store.Finish{Disposition: store.Done})
 		}
 	}
 }

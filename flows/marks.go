@@ -70,6 +70,6 @@ func (b *batch) markHolder(i *store.Identity, epoch int64, system, name, state s
 	states[name] = store.FieldState{State: state}
 	b.marks[i.ID] = store.IdentityUpdate{
 		LeaseRef: store.LeaseRef{ID: i.ID, Epoch: epoch}, Link: i.Link,
-		Members: []store.MemberUpdate{{System: system, Base: m.Base, BaseVersion: m.BaseVersion, Intent: m.Intent, Sent: m.Sent, Fields: states}},
+		Members: []store.MemberUpdate{{System: system, Base: m.Base, BaseVersion: m.BaseVersion, Intent: m.Intent, Sent: m.Sent, Removal: m.Removal, Fields: states}},
 	}
 }

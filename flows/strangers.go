@@ -51,17 +51,23 @@ func (b *batch) resolveStrangers(ctx context.Context) {
 func (b *batch) meet(r *row) *stranger {
 	rec := &r.sight.Record
 	var fits []*Link
+	deaf := false
 	for _, l := range b.linksOf(b.place) {
 		m := l.member(b.place.system)
 		if m.Listen && m.Blind != "" {
 			b.end(r, "schema", store.Finish{Disposition: store.Again, After: b.between(heldDelay, heldDelay+10*time.Second), Blame: b.unblamed(r), Error: m.Blind})
 			return nil
 		}
-		if m.Listen && m.inScope(rec.Values) {
+		// What a sink shows with a token of ours is the echo of a create.
+		if (m.Listen || b.carriesToken(rec)) && m.inScope(rec.Values) {
 			fits = append(fits, l)
 		}
+		deaf = deaf || !m.Listen && m.inScope(rec.Values)
 	}
 	switch {
+	case len(fits) == 0 && deaf:
+		b.end(r, "not_listened", store.Finish{Disposition: store.Done})
+		return nil
 	case len(fits) == 0:
 		b.end(r, "out_of_scope", store.Finish{Disposition: store.Done})
 		return nil
@@ -93,6 +99,12 @@ func (b *batch) meet(r *row) *stranger {
 	s.token = token
 	s.keys = b.keysOf(s.link, s.link.canonical(b.place.system, rec.Values))
 	return s
+}
+
+// carriesToken says that a record shows a token of this installation.
+func (b *batch) carriesToken(rec *connectors.Record) bool {
+	_, ours := b.Keyring.Parse(rec.Values[b.object(b.place).TokenField])
+	return ours
 }
 
 // keysOf gives the business keys of canonical values, one per complete match

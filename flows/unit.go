@@ -269,6 +269,9 @@ func (m *member) decided(row string) bool {
 func (u *unit) want() {
 	for _, m := range u.members {
 		m.side.Want = map[string]string{}
+		if !m.rule.Write || len(u.members) < 2 {
+			continue // a source only is not written at all, and a record alone needs no reference
+		}
 		if m.object.TokenField != "" {
 			m.side.Want[fixedToken] = u.token
 		}
