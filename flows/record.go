@@ -237,7 +237,7 @@ func (k *keyMeeting) leave(ctx context.Context, s *stranger, key string, means p
 	case plan.KeyWaits:
 		k.waitFor(ctx, s, k.holders[key])
 	case plan.KeyEarly:
-		k.end(s.row, "not_seen_yet", store.Finish{Disposition: store.Again, After: k.between(longer, 2*longer), Blame: k.unblamed(s.row)})
+		k.end(s.row, "not_seen_yet", store.Finish{Disposition: store.Again, After: max(longer, k.Now().Sub(s.row.work.FirstHint)), Blame: k.unblamed(s.row)})
 	case plan.KeyTaken:
 		k.end(s.row, "key_taken", store.Finish{Disposition: store.Parked, Reason: "key_taken", Detail: candidatesOf([]connectors.Record{s.row.sight.Record}, k.holders[key]),
 			Error: "another record of " + k.place.system + " has the key " + there + " too: correct " + column + " of one of them, or merge them"})
