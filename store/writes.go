@@ -202,10 +202,23 @@ type Entry struct {
 	Epoch                             int64
 }
 
+// Move says that a member's record is another one by now: it was merged into that one,
+// or renamed (CORRECTNESS F40, F43). The old id stays as an alias. It counts only
+// under the identity's fence, after the updates of the same persist, and while nobody
+// else has the record.
+type Move struct {
+	IdentityID     string // in Identities or Release of the same persist
+	System, Object string
+	From, To       string // From "": the member waits for a record, and nothing was sent for it
+	Birth          string // of To, "" if it is not known
+	Why            string // a label: merged | renamed
+}
+
 // Persist is the one transaction that ends a batch (CORRECTNESS 3.7).
 type Persist struct {
 	Owner      string
 	Identities []IdentityUpdate
+	Moves      []Move
 	Release    []LeaseRef // leases given back with nothing written: echoes, rows that leave
 	History    []Entry    // entries of an identity only if its fence is held
 	Work       []Finish

@@ -127,7 +127,11 @@ const sqlPast = `SELECT m.record_id, m.identity_id::text, i.link, m.state, i.sta
   m.gone_at, COALESCE(m.gone_why, ''), COALESCE(m.gone_cause, '')
 FROM member m JOIN identity i USING (identity_id)
 WHERE m.system=$1 AND m.object=$2 AND m.record_id = ANY($3::text[]) AND m.state IN ('gone','merged')
-ORDER BY m.gone_at DESC NULLS LAST, m.identity_id`
+UNION ALL
+SELECT a.record_id, a.identity_id::text, i.link, 'merged', i.state, COALESCE(i.merged_into::text, ''), '', a.since, a.why, ''
+FROM alias a JOIN identity i USING (identity_id)
+WHERE a.system=$1 AND a.object=$2 AND a.record_id = ANY($3::text[])
+ORDER BY 8 DESC NULLS LAST, 2`
 
 // Past finds the identities that had records as gone or merged members, the newest
 // first, leased or not.

@@ -99,6 +99,7 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 		queueMembers(&b, ok)
 		queueAbsences(&b, ok)
 		queueReopened(&b, ok)
+		queueMoves(&b, p.Moves, held)
 		queueFields(&b, ok)
 		queueStates(&b, ok)
 		queueIdentities(&b, ok, p.Release, ours, held)

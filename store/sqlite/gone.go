@@ -86,7 +86,11 @@ func (s *Store) IntendRemovals(ctx context.Context, owner string, intents []stor
 const sqlPast = `SELECT m.record_id, m.identity_id, i.link, m.state, i.state, i.merged_into, m.birth, m.gone_at, m.gone_why, m.gone_cause
 FROM member m JOIN identity i ON i.identity_id=m.identity_id
 WHERE m.system=?1 AND m.object=?2 AND m.record_id IN (SELECT value FROM json_each(?3)) AND m.state IN ('gone','merged')
-ORDER BY m.gone_at DESC, m.identity_id`
+UNION ALL
+SELECT a.record_id, a.identity_id, i.link, 'merged', i.state, i.merged_into, NULL, a.since, a.why, NULL
+FROM alias a JOIN identity i ON i.identity_id=a.identity_id
+WHERE a.system=?1 AND a.object=?2 AND a.record_id IN (SELECT value FROM json_each(?3))
+ORDER BY 8 DESC, 2`
 
 // Past implements the contract.
 func (s *Store) Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error) {

@@ -37,8 +37,8 @@ type Store interface {
 	// Holders finds the identities that records belong to (active or
 	// quarantined members), by record id, without leasing them.
 	Holders(ctx context.Context, system, object string, recordIDs []string) (map[string]string, error)
-	// Past finds the identities that had records as gone or merged members, the
-	// newest first, leased or not.
+	// Past finds the identities that had records as gone or merged members, or under
+	// an old id (Move), the newest first, leased or not.
 	Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error)
 	// Heartbeat prolongs what is still ours and returns just that.
 	Heartbeat(ctx context.Context, owner string, ttl time.Duration, work []store.WorkRef, leases []store.LeaseRef) ([]store.WorkRef, []store.LeaseRef, error)

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		definitionLaws,
 		eraseLaws,
 		modeLaws,
+		moveLaws,
 	} {
 		for _, l := range laws {
 			t.Run(l.name, func(t *testing.T) { l.check(newEnv(t, open(t))) })
