@@ -34,7 +34,7 @@ func compileLink(c config.Link, infos map[string]connectors.System, known *known
 	d := known.of(c.Name, infos)
 	l := &flows.Link{
 		Name: c.Name, Mode: modes[c.Identity.Mode], Record: c.Identity.System, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
-		Create: map[string]bool{}, Live: c.Start == "live", EraseOther: store.EraseOrder(c.Erase.Other),
+		Create: map[string]bool{}, Live: c.Start == "live", EraseOther: store.EraseOrder(c.Erase.Other), Orphan: flows.Orphan(c.Merge.Orphan),
 		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}, Able: map[string]string{}},
 	}
 	var problems []string

@@ -28,6 +28,10 @@ type batch struct {
 	marks   map[string]store.IdentityUpdate // what is noted about identities of extra
 	history []store.Entry                   // about records that are no identity's
 	beat    *heartbeat
+	merges  map[mergeKey]*merging  // records that others went into
+	ended   []store.IdentityUpdate // of identities that a merge ended
+	moves   []store.Move
+	leads   []store.Hint // looks that follow a merge
 }
 
 // writeRounds: the second carries the inverse ids of members that the first bound.
@@ -60,14 +64,14 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 		return 0, nil
 	}
 	failpoint.Hit("after_claim")
-	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}, marks: map[string]store.IdentityUpdate{}}
+	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}, marks: map[string]store.IdentityUpdate{}, merges: map[mergeKey]*merging{}}
 	b.adopt(claimed)
 	b.beat = e.startHeartbeat(ratelimit.WithLane(ctx, laneOfCalls[q.Lane]), began, b)
 	for _, u := range b.units {
 		b.beat.covers(store.LeaseRef{ID: u.id, Epoch: u.epoch})
 	}
 	defer b.beat.stop()
-	b.guarded(func() { b.process(b.beat.ctx) })
+	b.guarded(func() { b.process(b.beat.ctx); b.settleMerges(b.beat.ctx) })
 	// What was learned is committed even when the deadline or a drain ended the
 	// work: persist is fenced, so it cannot do harm.
 	pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistTimeout)
@@ -104,6 +108,8 @@ func (b *batch) process(ctx context.Context) {
 		return
 	}
 	b.carryOutErasures(ctx)
+	b.orphans(ctx)
+	b.absorbs(ctx)
 	b.checkScope(ctx)
 	b.finishQuiet()
 	b.confirm()

@@ -30,6 +30,7 @@ type Store interface {
 	ClaimIdentities(ctx context.Context, owner string, ttl time.Duration, claims []store.NewIdentity) ([]store.ClaimResult, error)
 	SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error)
 	IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) ([]string, error)
+	IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error)
 	IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) ([]string, error)
 	TakeBack(ctx context.Context, sends []store.SendRef) error
 	Bind(ctx context.Context, bindings []store.Binding) ([]string, error)

@@ -73,6 +73,7 @@ type Link struct {
 	// EraseOther says what becomes of an erased person's records in other systems;
 	// "" asks.
 	EraseOther store.EraseOrder
+	Orphan     Orphan // of a merge elsewhere; "" asks
 	Rules      plan.Rules
 }
 

@@ -45,7 +45,7 @@ func (b *batch) lookAt(ctx context.Context, ids ...string) (leased []*store.Iden
 
 // persist ends the batch in one transaction.
 func (b *batch) persist(ctx context.Context) error {
-	p := store.Persist{Owner: b.Owner, History: b.history}
+	p := store.Persist{Owner: b.Owner, History: b.history, Identities: b.ended, Moves: b.moves}
 	for _, ref := range b.extra {
 		if up, marked := b.marks[ref.ID]; marked {
 			p.Identities = append(p.Identities, up)
@@ -58,11 +58,17 @@ func (b *batch) persist(ctx context.Context) error {
 		if u.epoch == 0 {
 			continue
 		}
+		if u.retired { // its end says all that is to be written
+			written[u] = true
+			p.History = append(p.History, u.history...)
+			continue
+		}
 		if up, ok := b.identityUpdate(u); ok {
 			p.Identities = append(p.Identities, up)
 			written[u] = true
 		} else {
 			p.Release = append(p.Release, store.LeaseRef{ID: u.id, Epoch: u.epoch})
+			written[u] = u.repoint // its rows are done only if that is
 		}
 		p.History = append(p.History, u.history...)
 	}

@@ -76,7 +76,7 @@ func (b *batch) readFirst(ctx context.Context) bool {
 			continue
 		}
 		ids = append(ids, r.work.RecordID)
-		if r.unit != nil && !r.unit.echoLikely(now) {
+		if r.unit != nil && !r.unit.orphan && !r.unit.echoLikely(now) {
 			b.askOthers(r.unit, others)
 		}
 	}
@@ -98,7 +98,7 @@ func (b *batch) readFirst(ctx context.Context) bool {
 		if r.finish == nil {
 			s := found[b.place][r.work.RecordID]
 			r.sight = &s
-			if r.work.Erase == "" {
+			if r.work.Erase == "" && (r.unit == nil || !r.unit.orphan) {
 				b.see(r)
 			}
 		}
@@ -115,11 +115,12 @@ func (b *batch) see(r *row) {
 	switch s.Sight {
 	case connectors.SightFound:
 		if s.Record.ID != r.work.RecordID {
-			if r.unit == nil { // nobody's record went into one that has hints of its own
-				b.end(r, "merged", store.Finish{Disposition: store.Done})
+			if r.unit == nil { // an old id, or nobody's: it leads to the one that lives on
+				b.lead(b.place, s.Record.ID, causeMerge)
+				b.end(r, whyMerged, store.Finish{Disposition: store.Done})
 				return
 			}
-			b.endRow(r, "merged", store.Finish{Disposition: store.Parked, Reason: "merged", Error: "merged into record " + s.Record.ID})
+			b.moved(r.unit, b.place, s.Record, whyMerged)
 			return
 		}
 		if r.work.HintVersion != "" && s.Record.Version != "" && s.Record.Version < r.work.HintVersion && age < staleReadPatience {
@@ -265,7 +266,7 @@ func (b *batch) showOther(u *unit, m *member, s connectors.Sighting) {
 		u.show(m, &rec, false)
 		m.findApplied()
 	case s.Sight == connectors.SightFound:
-		b.endUnit(u, "merged", store.Finish{Disposition: store.Parked, Reason: "merged", Error: where + " was merged into " + s.Record.ID})
+		b.moved(u, place{m.stored.System, m.stored.Object}, s.Record, whyMerged)
 	case s.Sight == connectors.SightArchived:
 		b.endUnit(u, "partner_archived", store.Finish{Disposition: store.Parked, Reason: "partner_archived", Error: where + " is archived"})
 	default:

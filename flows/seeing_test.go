@@ -57,8 +57,8 @@ func TestRecordThatGotAPairedOnesIdIsParked(t *testing.T) {
 }
 
 // F40: the survivor of a merge is read in place of a member. Neither side takes
-// its values for the member's.
-func TestMemberThatWasMergedAwayIsParkedOnBothSides(t *testing.T) {
+// its values for the member's: the member's partner is left over.
+func TestSurvivorOfAMergeIsNotTakenForTheMember(t *testing.T) {
 	for _, from := range []string{crm, erp} {
 		t.Run("hint from "+from, func(t *testing.T) {
 			w := newWorld(t)
@@ -76,7 +76,7 @@ func TestMemberThatWasMergedAwayIsParkedOnBothSides(t *testing.T) {
 				w.edit(erp, partner, map[string]string{"city": "Brno"})
 			}
 			w.settle(e)
-			w.parkedAs("merged")
+			w.parkedAs("orphan")
 			if got := w.get(crm, survivor); got["city"] != "" || w.get(erp, partner)["full_name"] != name {
 				t.Errorf("the survivor was taken for the member: %v, partner %v", got, w.get(erp, partner))
 			}

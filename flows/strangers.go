@@ -37,6 +37,7 @@ func (b *batch) resolveStrangers(ctx context.Context) {
 	if len(all) == 0 {
 		return
 	}
+	all = b.mergedHere(ctx, all)
 	all = b.leaveErased(ctx, all)
 	all = b.adoptByInverse(ctx, all)
 	all = b.holdBack(ctx, all)

@@ -31,6 +31,7 @@ func (b *batch) second(ctx context.Context, s *stranger, i *store.Identity, memb
 	case member.Birth == "" && len(member.Intent) > 0:
 		// The first read of the record that was paired is still to come.
 		b.end(s.row, "not_seen_yet", store.Finish{Disposition: store.Again, After: confirmDelay, Blame: b.unblamed(s.row)})
+	case b.wentInto(ctx, s, i, member):
 	case b.copied(rec, member):
 		b.disown(ctx, s)
 	default:

@@ -43,6 +43,9 @@ type unit struct {
 	rows    []*row
 	source  string // system of the rows
 	stopped string // why nothing may be done with it, for people; "" if it is well
+	orphan  bool   // it was merged into another one: its records are left over
+	retired bool   // its end is in the batch's list of ended identities
+	repoint bool   // one of its members moves to another record
 
 	born      bool              // claimed in this batch
 	lookToken bool              // the record carried our token and the database did not know it
@@ -96,7 +99,7 @@ func (e *Engine) newUnit(i *store.Identity, source string) (*unit, error) {
 		return nil, err
 	}
 	u := &unit{engine: e, link: link, id: i.ID, epoch: i.Epoch, token: token, source: source, shared: map[string]bool{}, notes: map[string]string{}}
-	if i.State != mapping.IdentityLive && i.State != "" {
+	if u.orphan = i.State == mapping.IdentityMerged; !u.orphan && i.State != mapping.IdentityLive && i.State != "" {
 		u.stopped = "the identity is " + string(i.State)
 	}
 	for _, sm := range i.Members {
@@ -104,7 +107,7 @@ func (e *Engine) newUnit(i *store.Identity, source string) (*unit, error) {
 		if rule == nil {
 			continue // the link lost this side; its member is kept as it is
 		}
-		if sm.RecordID != "" && sm.State != mapping.MemberActive {
+		if !u.orphan && sm.RecordID != "" && sm.State != mapping.MemberActive {
 			u.stopped = "its record " + sm.RecordID + " in " + sm.System + " is " + string(sm.State)
 		}
 		m := &member{stored: sm, rule: rule, object: e.object(place{sm.System, sm.Object})}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"slices"
 	"time"
 
 	"syncd/connectors"
@@ -19,9 +20,10 @@ import (
 	"syncd/store"
 )
 
-func (w *world) newHub(name string, seed uint64) *hubspotsim.Sim {
+func (w *world) newHub(name string, seed uint64, newIDOnMerge ...bool) *hubspotsim.Sim {
 	s := hubspotsim.New(hubspotsim.Options{
-		Now: w.clock.now, Seed: seed, Token: simToken, PortalID: 62515 + int64(seed) - 1, PerTenSeconds: -1, SearchPerSecond: -1,
+		NewIDOnMerge: slices.Contains(newIDOnMerge, true),
+		Now:          w.clock.now, Seed: seed, Token: simToken, PortalID: 62515 + int64(seed) - 1, PerTenSeconds: -1, SearchPerSecond: -1,
 		WebhookURL: "https://syncd.test/" + name, Deliver: w.deliverer(name),
 	})
 	w.t.Cleanup(s.Close)

@@ -355,8 +355,7 @@ func (b *batch) updated(at place, s *send, r connectors.Result, named bool) {
 			return
 		}
 		if r.Record.ID != m.stored.RecordID {
-			b.endUnit(s.unit, "merged", store.Finish{Disposition: store.Parked, Reason: "merged",
-				Error: fmt.Sprintf("%s %s was merged into %s", at.system, m.stored.RecordID, r.Record.ID)})
+			b.moved(s.unit, at, *r.Record, whyMerged)
 			return
 		}
 		s.unit.show(m, overlay(m.record, r.Record), true)
