@@ -255,3 +255,7 @@ func (x *timely) Erase(ctx context.Context, o store.Erasure) (store.Erased, erro
 func (x *timely) Tombstones(ctx context.Context, asked []store.Tombstone) (map[store.Tombstone]bool, error) {
 	return gives(x, func() (map[store.Tombstone]bool, error) { return x.db.Tombstones(ctx, asked) })
 }
+
+func (x *timely) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error) {
+	return gives(x, func() ([]string, error) { return x.db.IntendRemovals(ctx, owner, intents) })
+}

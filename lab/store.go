@@ -231,3 +231,11 @@ func (x *steps) Erase(ctx context.Context, o store.Erasure) (out store.Erased, e
 	})
 	return out, err
 }
+
+func (x *steps) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) (out []string, err error) {
+	err = x.step("intend_removals", intents, func() (err error) {
+		out, err = x.Database.IntendRemovals(ctx, owner, intents)
+		return err
+	})
+	return out, err
+}
