@@ -346,3 +346,27 @@ func (b *batch) lead(at place, id, cause string) {
 	b.leads = append(b.leads, store.Hint{System: at.system, Object: at.object, RecordID: id, Delay: mergeDelay, Cause: cause,
 		DeliveryKey: w.DeliveryKey, Trace: w.Trace})
 }
+
+// relocated takes in what the vendor says has become of a member's record that it does
+// not show (F41, F43). false: neither merged nor renamed, as far as is proved.
+func (b *batch) relocated(ctx context.Context, u *unit, m *member, loc connectors.Location) bool {
+	at := place{m.stored.System, m.stored.Object}
+	switch loc.Place {
+	case connectors.PlaceMerged:
+		b.moved(u, at, connectors.Record{ID: loc.ID}, whyMerged)
+		return true
+	case connectors.PlaceRenamed: // a copy has the token, too: the same record was born when this one was
+		sights, err := b.read(ctx, request{at, []string{loc.ID}})
+		if err != nil {
+			b.endUnit(u, string(err.Kind), b.outcome(u.rows[0], err))
+			return true
+		}
+		s := sights[loc.ID]
+		if s.Sight != connectors.SightFound || s.Record.ID != loc.ID || m.stored.Birth == "" || birthText(s.Record.Born) != m.stored.Birth {
+			return false
+		}
+		b.moved(u, at, s.Record, whyRenamed)
+		return true
+	}
+	return false
+}

@@ -324,3 +324,62 @@ func TestAMergeSurvivesACrashAtEveryStep(t *testing.T) {
 		}
 	}
 }
+
+// TestMergesInOdoo: the loser is unlinked, and only its external id tells of the merge.
+func TestMergesInOdoo(t *testing.T) {
+	stranger := func(w *world) string {
+		id := w.create(erp, map[string]string{"firstname": "Ann", "lastname": "Twin", "city": "Brno"})
+		w.forget()
+		return id
+	}
+	for name, play := range map[string]func(w *world, e *flows.Engine) (contact, partner, left string){
+		"a paired partner into a stranger": func(w *world, e *flows.Engine) (string, string, string) {
+			id, partner := w.paired(e, crm, 1)
+			return id, w.mergeIn(erp, stranger(w), partner), ""
+		},
+		"a paired partner, born there, into a stranger": func(w *world, e *flows.Engine) (string, string, string) {
+			id, partner := w.paired(e, erp, 1)
+			return id, w.mergeIn(erp, stranger(w), partner), ""
+		},
+		"a stranger into a paired partner": func(w *world, e *flows.Engine) (string, string, string) {
+			id, partner := w.paired(e, crm, 1)
+			return id, w.mergeIn(erp, partner, stranger(w)), ""
+		},
+		"two paired partners": func(w *world, e *flows.Engine) (string, string, string) {
+			a, pa := w.paired(e, crm, 1)
+			b, pb := w.paired(e, crm, 2)
+			return a, w.mergeIn(erp, pa, pb), b
+		},
+	} {
+		for _, told := range []string{"all", "survivor first", "nothing but the deletion"} {
+			t.Run(name+", "+told, func(t *testing.T) {
+				w := newWorld(t)
+				e := w.engine("a", nil)
+				contact, survivor, left := play(w, e)
+				switch told {
+				case "survivor first":
+					w.hint(erp, survivor)
+					if _, err := w.drain(e); err != nil {
+						t.Fatal(err)
+					}
+				case "nothing but the deletion":
+					w.forget()
+					for n := range 20 {
+						w.hint(erp, strconv.Itoa(n+5))
+					}
+				}
+				w.settle(e)
+				w.agreed(contact, survivor)
+				if left == "" {
+					if ws := w.waiting(); len(ws) > 0 {
+						t.Errorf("waiting %+v", ws)
+					}
+					return
+				}
+				if row := w.parkedAs("orphan"); row.RecordID != left {
+					t.Errorf("asked about %s, want %s", row.RecordID, left)
+				}
+			})
+		}
+	}
+}
