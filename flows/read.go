@@ -99,7 +99,7 @@ func (b *batch) readFirst(ctx context.Context) bool {
 			s := found[b.place][r.work.RecordID]
 			r.sight = &s
 			if r.work.Erase == "" && (r.unit == nil || !r.unit.orphan) {
-				b.see(r)
+				b.see(ctx, r)
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func (b *batch) readFirst(ctx context.Context) bool {
 }
 
 // see judges how the claimed record itself was seen.
-func (b *batch) see(r *row) {
+func (b *batch) see(ctx context.Context, r *row) {
 	age := b.Now().Sub(r.work.FirstHint)
 	s := r.sight
 	switch s.Sight {
@@ -140,7 +140,9 @@ func (b *batch) see(r *row) {
 			b.endRow(r, "not_seen_yet", store.Finish{Disposition: store.Again, After: b.between(time.Second, 2*time.Second), Blame: b.unblamed(r)})
 			return
 		}
-		b.unseen(r, "missing", "not shown by "+b.place.system)
+		if !b.vanished(ctx, r) {
+			b.unseen(r, "missing", "not shown by "+b.place.system)
+		}
 	}
 }
 
