@@ -11,7 +11,6 @@ import (
 // touch what is syncd's own.
 func lives() []scene {
 	pair := func(g *stage) { g.born(1, crm) }
-	two := func(g *stage) { g.born(1, crm); g.born(2, crm) }
 	out := directions(func(from, to string) []scene {
 		inverse := map[string]string{crm: "erp_id", erp: "x_crm_id"}[from]
 		token := map[string]string{crm: "syncd_ref", erp: "x_syncd_ref"}[from]
@@ -66,17 +65,6 @@ func lives() []scene {
 		before: func(g *stage) { pair(g); g.after(12*time.Minute, func() {}) },
 		play:   copied,
 		expect: func(g *stage) { g.one(2) },
-	}, scene{
-		name: "two contacts are merged in HubSpot", before: two,
-		play:   func(g *stage) { g.merge(1, 2) },
-		expect: func(g *stage) { g.count(1, erp, 1); g.count(2, erp, 1) },
-	}, scene{
-		name: "two contacts are merged in HubSpot, and a partner is edited", before: two,
-		play: func(g *stage) {
-			g.merge(1, 2)
-			g.after(30*time.Second, func() { g.edit(2, erp, map[string]string{"city": "Brno"}) })
-		},
-		expect: func(g *stage) { g.count(1, erp, 1); g.count(2, erp, 1) },
 	})
 }
 
@@ -98,16 +86,6 @@ func (g *stage) archive(n int, system string) {
 func (g *stage) hubspot() *hubspotsim.Sim { return g.vendors[crm].people.(crmPeople).sim }
 
 func (g *stage) odoo() *odoosim.Sim { return g.vendors[erp].people.(erpPeople).sim }
-
-// merge lets a person merge the contact of person b into that of person a.
-func (g *stage) merge(a, b int) {
-	survivor, err := g.hubspot().UserMerge(contacts, g.key(a, crm).id, g.key(b, crm).id)
-	if err != nil {
-		g.wrong("the contacts of %d and %d cannot be merged: %v", a, b, err)
-		return
-	}
-	g.owner[recordKey{crm, survivor}] = g.person(a)
-}
 
 // raw writes a system's own columns of person n by hand, past the mapping.
 func (g *stage) raw(n int, system string, columns map[string]string) {
