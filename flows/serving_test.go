@@ -54,6 +54,10 @@ func (s *still) Persist(context.Context, store.Persist) (store.Persisted, error)
 	return store.Persisted{}, nil
 }
 
+func (s *still) Tombstones(context.Context, []store.Tombstone) (map[store.Tombstone]bool, error) {
+	return nil, nil
+}
+
 func (s *still) Drop(context.Context, string) error { return nil }
 
 // hung is a connector that does not answer a read until it is told to stop.
