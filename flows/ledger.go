@@ -34,6 +34,9 @@ type doubt struct {
 	T int64  `json:"t"`           // when it was sent last, Unix milliseconds
 	H string `json:"h"`           // keyed hash of the value
 	N int    `json:"n,omitempty"` // how often it was sent before
+	// A: another send of it was answered. That the record shows the value says
+	// nothing about this one then.
+	A bool `json:"a,omitempty"`
 }
 
 const (
@@ -65,7 +68,7 @@ func (l *ledger) record(now time.Time, row, hash, from string) {
 	// would push everything else out.
 	ring, again := l.doubts(now, row), doubt{T: l.At, H: hash}
 	if i := slices.IndexFunc(ring, again.same); i >= 0 {
-		again.N = ring[i].N + 1
+		again.N, again.A = ring[i].N+1, ring[i].A
 		ring = slices.Delete(ring, i, i+1)
 	}
 	ring = append(ring, again)
@@ -92,7 +95,7 @@ func (l *ledger) answered(row, hash string) {
 	case i < 0:
 		return
 	case ring[i].N > 0:
-		ring[i].N--
+		ring[i].N, ring[i].A = ring[i].N-1, true
 	default:
 		ring = slices.Delete(ring, i, i+1)
 	}
@@ -100,10 +103,10 @@ func (l *ledger) answered(row, hash string) {
 }
 
 // landed takes a value out of doubt that the record is proved to have from us, if
-// only one send of it is in doubt: a request lands once.
+// only one send of it is in doubt and no other was answered: a request lands once.
 func (l *ledger) landed(row, hash string) {
 	ring := slices.Clone(l.V[row])
-	if i := slices.IndexFunc(ring, doubt{H: hash}.same); i >= 0 && ring[i].N == 0 {
+	if i := slices.IndexFunc(ring, doubt{H: hash}.same); i >= 0 && ring[i].N == 0 && !ring[i].A {
 		l.V[row] = slices.Delete(ring, i, i+1)
 	}
 }

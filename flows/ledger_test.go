@@ -33,7 +33,8 @@ func TestRetriesOfOneValueTakeOnePlaceInTheLedger(t *testing.T) {
 }
 
 // Every send has its own answer: a value is out of doubt when all of its sends
-// have one, or when its only send is proved to have landed.
+// have one, or when its only send is proved to have landed. That the record shows a
+// value of which one send was answered proves nothing about the others.
 func TestValueIsInDoubtUntilItsLastSendIsAccountedFor(t *testing.T) {
 	for sends := 1; sends <= 4; sends++ {
 		t.Run(fmt.Sprint(sends, " sends"), func(t *testing.T) {
@@ -51,6 +52,10 @@ func TestValueIsInDoubtUntilItsLastSendIsAccountedFor(t *testing.T) {
 				}
 			}
 			l.landed("f", "v")
+			if l.doubted(ledgerStart, "v") != (sends > 1) {
+				t.Errorf("in doubt: %v, after %d of %d answers and a look", sends == 1, sends-1, sends)
+			}
+			l.answered("f", "v")
 			if l.doubted(ledgerStart, "v") {
 				t.Error("in doubt though every send is accounted for")
 			}
