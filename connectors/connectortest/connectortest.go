@@ -106,6 +106,7 @@ func Run(t *testing.T, h Harness) {
 		{"RemovalWithoutAnswerIsUnknown", removalLost},
 		{"RemovalThatIsNotDeclaredIsRefused", removalNotDeclared},
 		{"BinListsWhatIsArchived", binLists},
+		{"LawsOfALiveSandboxHold", liveLaws},
 	} {
 		t.Run(l.name, func(t *testing.T) { l.run(begin(t, h)) })
 	}
