@@ -32,7 +32,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		serveCommand(), demoCommand(), configCommand(), mappingCommand(), linkCommand(), planCommand(), applyCommand(),
-		eraseCommand(), healthcheckCommand(), versionCommand(),
+		eraseCommand(), connectorCommand(), healthcheckCommand(), versionCommand(),
 	)
 	return root
 }
