@@ -43,6 +43,36 @@ type odooSettings struct {
 	Module     string        `yaml:"module"`
 }
 
+// restSettings begin with a profile; what they can all say is tested with the
+// connector.
+type restSettings struct {
+	From    Profile               `yaml:"profile,omitempty"`
+	BaseURL string                `yaml:"base_url,omitempty"`
+	Auth    restAuth              `yaml:"auth,omitempty"`
+	Webhook restWebhook           `yaml:"webhook,omitempty"`
+	Objects map[string]restObject `yaml:"objects,omitempty"`
+}
+
+type restAuth struct {
+	Type  string        `yaml:"type,omitempty"`
+	Token secret.Secret `yaml:"token,omitempty"`
+}
+
+type restWebhook struct {
+	Secrets []secret.Secret `yaml:"secrets,omitempty"`
+}
+
+type restObject struct {
+	ID     string            `yaml:"id,omitempty"`
+	Fields map[string]string `yaml:"fields,omitempty"`
+}
+
+func (*restSettings) Profiles() []string { return []string{"shop"} }
+
+func (*restSettings) Profile(name string) ([]byte, bool) {
+	return []byte("auth: {type: header}\nobjects:\n  customers: {id: ID, fields: {Name: n, mail: m}}\n"), name == "shop"
+}
+
 // Validate lets the tests see where a kind's own faults are shown.
 func (o *odooSettings) Validate() error {
 	if !strings.HasPrefix(o.URL, "https://") {
@@ -58,6 +88,7 @@ func testOptions() Options {
 		Kinds: map[string]func() any{
 			"hubspot": func() any { return new(hubspotSettings) },
 			"odoo":    func() any { return new(odooSettings) },
+			"rest":    func() any { return new(restSettings) },
 		},
 		Env: func(name string) (string, bool) {
 			switch {
@@ -122,7 +153,7 @@ func TestTheExampleIsLoaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Systems) != 2 || len(c.Links) != 3 || c.InstallKey.Reveal() != canary || len(c.Rev) != revLength {
+	if len(c.Systems) != 3 || len(c.Links) != 3 || c.InstallKey.Reveal() != canary || len(c.Rev) != revLength {
 		t.Fatalf("got %+v", c)
 	}
 	h := c.Systems[0]

@@ -107,6 +107,9 @@ func (s Secret) Reveal() string {
 // Empty says that there is no value.
 func (s Secret) Empty() bool { return s.sealed == "" }
 
+// IsZero lets omitempty leave out what is empty, and nothing else.
+func (s Secret) IsZero() bool { return s.Empty() }
+
 // Equal compares with a value from outside, in a time that does not depend on
 // either. An empty Secret equals nothing, not even the empty string: a check
 // against a secret that was never set fails.

@@ -98,7 +98,6 @@ type ErrorRule struct {
 type Object struct {
 	ID       string `yaml:"id,omitempty"`         // path of the record id; default id
 	IDFormat string `yaml:"id_format,omitempty"`  // RE2 that an id matches whole; default [A-Za-z0-9_.~-]{1,64}
-	NumberID bool   `yaml:"number_id,omitempty"`  // ids are written as numbers in bodies
 	Record   string `yaml:"record,omitempty"`     // path of the record in a single answer; default $
 	Modified string `yaml:"modified,omitempty"`   // path of the time of the last change
 	Created  string `yaml:"created,omitempty"`    // path of the time of birth
