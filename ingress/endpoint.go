@@ -21,7 +21,7 @@ type endpoint struct {
 	logs     *rate.Limiter
 	maxBody  int64
 	shakes   bool // a delivery without a body may be a handshake
-	refused  int // status for a bad signature or junk
+	refused  int  // status for a bad signature or junk
 	publicAt string
 }
 
