@@ -29,6 +29,7 @@ type cursor struct {
 	N     int      `json:"n,omitempty"` // pages or rows of this walk gone by
 	Fresh bool     `json:"w,omitempty"` // this walk over one time showed something new
 	Pages int      `json:"p,omitempty"` // tokens and URLs: pages gone by
+	Same  string   `json:"i,omitempty"` // numbered pages: what the page before held
 }
 
 // maxSeen bounds what a cursor remembers: what is forgotten is given twice.
@@ -140,16 +141,35 @@ func (c *Client) step(ctx context.Context, o *object, l *listSpec, q connectors.
 			recs = append(recs, rec)
 		}
 	}
+	held := holding(recs)
+	if cu.N > 0 && held != "" && held == cu.Same {
+		return connectors.Page{}, nil, c.fault(k, connectors.KindConfig, "page after page is the same: the system does not know the key "+l.Paging.Param)
+	}
 	if l.walksByValue() {
 		page, next := l.walk(q, cu, recs, len(rows), got)
+		if next != nil && next.N > 0 {
+			next.Same = held
+		}
 		return page, next, nil
 	}
 	next, e := c.following(k, l, q, cu, len(rows), got)
+	if next != nil && next.N > 0 {
+		next.Same = held
+	}
 	recs = slices.DeleteFunc(recs, func(r connectors.Record) bool { return !q.Since.IsZero() && r.Modified.Before(q.Since) })
 	if !q.Since.IsZero() && l.Order != orderModified {
 		slices.SortStableFunc(recs, byChange)
 	}
 	return connectors.Page{Records: recs}, next, e
+}
+
+// holding says what a page holds, for comparison with the next: its first and last
+// id and how many there are.
+func holding(recs []connectors.Record) string {
+	if len(recs) == 0 {
+		return ""
+	}
+	return recs[0].ID + " " + recs[len(recs)-1].ID + " " + itoa(len(recs))
 }
 
 // listCall is the request for a page.
