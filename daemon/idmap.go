@@ -50,13 +50,15 @@ type memberView struct {
 	Record string            `json:"record,omitempty"` // system:object:id; none while creating
 	System string            `json:"system"`
 	State  string            `json:"state"`
+	Why    string            `json:"why,omitempty"` // while gone
+	Cause  string            `json:"cause,omitempty"`
 	Fields map[string]string `json:"fields,omitempty"` // rows that are not agreed, by name
 }
 
 func viewOf(i *store.Identity) identityView {
 	v := identityView{ID: i.ID, Link: i.Link, State: string(i.State)}
 	for _, m := range i.Members {
-		mv := memberView{System: m.System, State: string(m.State)}
+		mv := memberView{System: m.System, State: string(m.State), Why: m.Why, Cause: m.Cause}
 		if m.RecordID != "" {
 			mv.Record = recordRef{m.System, m.Object, m.RecordID}.String()
 		}
@@ -71,7 +73,7 @@ func viewOf(i *store.Identity) identityView {
 	return v
 }
 
-// mappingGet shows the identity of a record.
+// mappingGet shows the identity that a record belongs to, or those that it did.
 func (d *Daemon) mappingGet(ctx context.Context, c control.Call) (any, error) {
 	var args struct{ Record string }
 	if err := c.Into(&args); err != nil {
@@ -81,17 +83,86 @@ func (d *Daemon) mappingGet(ctx context.Context, c control.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	found, err := d.identitiesOf(ctx, r)
+	if err == nil && len(found) == 0 {
+		return nil, fmt.Errorf("%s belongs to nobody", r)
+	}
+	return found, err
+}
+
+// identitiesOf gives the identity of a record first, then those that it belonged to,
+// the newest first.
+func (d *Daemon) identitiesOf(ctx context.Context, r recordRef) ([]identityView, error) {
+	var ids []string
 	held, err := d.store.Holders(ctx, r.System, r.Object, []string{r.ID})
 	if err != nil {
 		return nil, err
 	}
-	id, known := held[r.ID]
-	if !known {
-		return nil, fmt.Errorf("%s belongs to nobody", r)
+	if id := held[r.ID]; id != "" {
+		ids = append(ids, id)
 	}
-	i, err := d.store.Identity(ctx, id)
+	past, err := d.store.Past(ctx, r.System, r.Object, []string{r.ID})
 	if err != nil {
 		return nil, err
 	}
-	return []identityView{viewOf(i)}, nil
+	for _, p := range past[r.ID] {
+		if !slices.Contains(ids, p.IdentityID) {
+			ids = append(ids, p.IdentityID)
+		}
+	}
+	var out []identityView
+	for _, id := range ids {
+		i, err := d.store.Identity(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if i != nil {
+			out = append(out, viewOf(i))
+		}
+	}
+	return out, nil
+}
+
+// mappingFind looks for a text in every place that names identities: canonical ids,
+// our references, and record ids of every object.
+func (d *Daemon) mappingFind(ctx context.Context, c control.Call) (any, error) {
+	var args struct{ Text string }
+	if err := c.Into(&args); err != nil {
+		return nil, err
+	}
+	text := strings.TrimSpace(args.Text)
+	if text == "" {
+		return nil, control.Usage("say what to look for: a record id, a canonical id, or a reference of ours")
+	}
+	out := []identityView{}
+	add := func(list ...identityView) {
+		for _, v := range list {
+			if !slices.ContainsFunc(out, func(o identityView) bool { return o.ID == v.ID }) {
+				out = append(out, v)
+			}
+		}
+	}
+	id, ours := d.keyring.Parse(text)
+	if !ours {
+		id = strings.ToLower(text)
+	}
+	if _, err := d.keyring.Token(id); err == nil { // it has the form of a canonical id
+		i, err := d.store.Identity(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if i != nil {
+			add(viewOf(i))
+		}
+	}
+	for _, s := range d.Config.Systems {
+		for _, object := range d.objectsOf(s.Name) {
+			found, err := d.identitiesOf(ctx, recordRef{s.Name, object, text})
+			if err != nil {
+				return nil, err
+			}
+			add(found...)
+		}
+	}
+	return out, nil
 }

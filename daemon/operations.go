@@ -15,6 +15,12 @@ const viaCLI = "cli"
 // arguments, calls the store, and tells the audit.
 func (d *Daemon) Operations() control.Table {
 	return control.Table{
+		"mapping.find":     d.mappingFind,
+		"mapping.pair":     d.mappingPair,
+		"mapping.unpair":   d.mappingUnpair,
+		"mapping.release":  d.mappingRelease,
+		"mapping.repoint":  d.mappingRepoint,
+		"mapping.retire":   d.mappingRetire,
 		"mapping.get":      d.mappingGet,
 		"definitions.plan": d.definitionsPlan,
 		"run.apply":        d.runApply,

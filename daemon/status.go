@@ -61,6 +61,13 @@ func (s *status) trouble(text string) {
 	s.start = text
 }
 
+// running gives the flows, nil before they have begun.
+func (s *status) running() *flows.Engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.engine
+}
+
 func (s *status) wake() {
 	s.mu.Lock()
 	e := s.engine

@@ -113,6 +113,7 @@ func (b *batch) process(ctx context.Context) {
 	b.checkScope(ctx)
 	b.finishQuiet()
 	b.confirm()
+	b.leaveAside(ctx)
 	b.resolveStrangers(ctx)
 	b.waitForOthers()
 	b.checkContested(ctx)

@@ -24,6 +24,7 @@ type Store interface {
 	Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claimed, error)
 	Lease(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]*store.Identity, []string, error)
 	Holders(ctx context.Context, system, object string, recordIDs []string) (map[string]string, error)
+	Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error)
 	Heartbeat(ctx context.Context, owner string, ttl time.Duration, work []store.WorkRef, leases []store.LeaseRef) ([]store.WorkRef, []store.LeaseRef, error)
 	Drop(ctx context.Context, owner string) error
 	OpenCreates(ctx context.Context, system, object string) (time.Time, bool, error)
@@ -182,6 +183,14 @@ func (e *Engine) Wake() {
 }
 
 func (e *Engine) object(p place) connectors.Object { return e.systems[p.system].Info.Objects[p.object] }
+
+// Tenant gives the account that a system answered with.
+func (e *Engine) Tenant(system string) string {
+	if s := e.systems[system]; s != nil {
+		return s.Info.Tenant
+	}
+	return ""
+}
 
 // linksOf lists the links that have an object as a side that is listened to.
 func (e *Engine) linksOf(p place) []*Link {

@@ -288,7 +288,7 @@ func (b *batch) matchField(ctx context.Context, at place, column string, asks []
 	ids := idsOf(records)
 	holders := map[string]string{}
 	if len(ids) > 0 {
-		if holders, err = b.Store.Holders(ctx, at.system, at.object, ids); err != nil {
+		if holders, err = b.notFree(ctx, at, ids); err != nil {
 			for _, a := range asks {
 				b.endUnit(a.unit, "store", b.storeTrouble(a.unit.rows[0], err))
 			}
