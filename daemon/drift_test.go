@@ -187,7 +187,7 @@ func (w *town) start() (stop func()) {
 }
 
 // patience bounds every wait; a machine under load needs some.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 func (w *town) await(what string, ok func() bool) {
 	w.t.Helper()

@@ -142,6 +142,11 @@ func TestASystemIsRetiredAndTheRestGoesOn(t *testing.T) {
 			t.Errorf("%s is %s, want %s", m.Record, m.State, want)
 		}
 	}
+	w.edit(ada, map[string]string{"jobtitle": "boss"})
+	w.await("an edit of what is left to go through", func() bool {
+		rows, err := w.d.Store().Waiting(t.Context(), 10)
+		return err == nil && len(rows) == 0 && strings.Count(w.logs.text(), "record=hubspot:contacts:"+ada+" ") > 2
+	})
 	if err := w.do("mapping.retire", map[string]any{"System": "odoo", "Yes": true}, &out); err != nil || out.Counts["retired"] != 0 {
 		t.Errorf("again: %+v, %v", out, err)
 	}

@@ -107,6 +107,9 @@ func (e *Engine) newUnit(i *store.Identity, source string) (*unit, error) {
 		if rule == nil {
 			continue // the link lost this side; its member is kept as it is
 		}
+		if sm.State == mapping.MemberGone && mapping.SetAside(sm.Why) {
+			continue // a person took it out: the rest goes on, and nothing is made in its place
+		}
 		if !u.orphan && sm.RecordID != "" && sm.State != mapping.MemberActive {
 			u.stopped = "its record " + sm.RecordID + " in " + sm.System + " is " + string(sm.State)
 		}
