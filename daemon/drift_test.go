@@ -304,3 +304,44 @@ func TestAFieldIsRemovedAndComesBackWhileEditsGoOn(t *testing.T) {
 	w.edit(bob, map[string]string{"city": "Plzen"})
 	w.partnerHolds(bobP, "x_note", "Plzen")
 }
+
+// TestAnEditOfTheOtherSideIsNotForgottenWhileAFieldIsGone: it is the other side's
+// record that has to be looked at when the field is back.
+func TestAnEditOfTheOtherSideIsNotForgottenWhileAFieldIsGone(t *testing.T) {
+	w := newTown(t)
+	w.config = strings.Replace(w.config, "hubspot: city, odoo: x_note", "hubspot: note_x, odoo: x_note", 1)
+	property := func() {
+		t.Helper()
+		if err := w.crm.UserProperty("contacts", "note_x", "string", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	property()
+	stop := w.start()
+	defer stop()
+	ada, adaP := w.person("ada")
+	w.edit(ada, map[string]string{"note_x": "one"})
+	w.partnerHolds(adaP, "x_note", "one")
+	w.settled(ada)
+
+	if err := w.crm.UserPropertyArchive("contacts", "note_x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.erp.UserWrite("res.partner", adaP, map[string]any{"x_note": "two", "function": "boss"}); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the row to wait", func() bool { return w.logs.has("event=row.suspended link=contacts row=note system=hubspot") })
+	w.await("the other row to flow", func() bool {
+		r, _ := w.crm.Get("contacts", ada)
+		return r["jobtitle"] == "boss"
+	})
+	property()
+	w.pass(2 * time.Minute)
+	w.await("the edit to arrive", func() bool {
+		r, _ := w.crm.Get("contacts", ada)
+		return r["note_x"] == "two"
+	})
+	if p, _ := w.erp.Get("res.partner", adaP); p["x_note"] != "two" {
+		t.Errorf("the partner has %v", p["x_note"])
+	}
+}

@@ -124,6 +124,10 @@ func (x *timely) Lease(ctx context.Context, ids []string, owner string, ttl time
 	return got, busy, err
 }
 
+func (x *timely) Past(ctx context.Context, system, object string, records []string) (map[string][]store.Past, error) {
+	return gives(x, func() (map[string][]store.Past, error) { return x.db.Past(ctx, system, object, records) })
+}
+
 func (x *timely) Holders(ctx context.Context, system, object string, records []string) (map[string]string, error) {
 	return gives(x, func() (map[string]string, error) { return x.db.Holders(ctx, system, object, records) })
 }

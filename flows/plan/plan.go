@@ -67,17 +67,6 @@ func (r Row) has(system string) bool { return slices.Contains(r.Systems, system)
 // mayChange says whether the row may be written on this side.
 func (r Row) mayChange(system string) bool { return r.From == "" || r.From != system }
 
-// Force is what an applied plan, or a link's first start, has said about the
-// definition of a row (CORRECTNESS F48, section 4 "Deploys").
-type Force int
-
-// The forces of a definition.
-const (
-	ForceUntold Force = iota // nothing was applied yet: bases alone tell what they were taken under
-	ForceHere                // this definition: pairs that are unequal under it go by the row's policy
-	ForceOther               // another one: the row waits in pairs that know it
-)
-
 // Rules are a link's rows and where writing is allowed.
 type Rules struct {
 	Rows     []Row

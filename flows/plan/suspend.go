@@ -8,6 +8,17 @@ const (
 	WhyDefinition = "definition" // the row's definition changed and is not in force (F48)
 )
 
+// Force is what an applied plan, or a link's first start, has said about the
+// definition of a row (CORRECTNESS F48, section 4 "Deploys").
+type Force int
+
+// The forces of a definition.
+const (
+	ForceUntold Force = iota // nothing was applied yet: bases alone tell what they were taken under
+	ForceHere                // this definition: pairs that are unequal under it go by the row's policy
+	ForceOther               // another one: the row waits in pairs that know it
+)
+
 type suspendedDetail struct {
 	Why string `json:"why"`
 }

@@ -94,6 +94,18 @@ func (s *Sim) UserMerge(object, primary, loser string) (survivor string, err err
 	return survivor, err
 }
 
+// UserPropertyArchive archives a property of the account's own. Records keep its
+// values for as long as it can be restored; UserProperty with its name does that here.
+func (s *Sim) UserPropertyArchive(object, name string) error {
+	return s.byHand(object, func(t *table) *trouble {
+		if p := t.schema[name]; p == nil || p.Standard {
+			return notFound("there is no property %s of yours", name)
+		}
+		delete(t.schema, name)
+		return nil
+	})
+}
+
 // UserProperty defines a property in the settings of the account. The kind is
 // one of string, number, date, datetime, bool and enumeration, which needs
 // options.

@@ -134,12 +134,14 @@ func (s *Store) Describe(ctx context.Context, ds []store.Description) error {
 	return err
 }
 
-// One record of each identity will do: the others are read with it.
-const sqlSuspended = `SELECT m.system, m.object, min(m.record_id) FROM identity i JOIN member m USING (identity_id)
-WHERE i.link=$1 AND m.state='active' AND i.identity_id IN (SELECT f.identity_id FROM field_state f
-  WHERE f.state='suspended' AND f.field = ANY($2::text[]))
-  AND m.system=(SELECT min(o.system) FROM member o WHERE o.identity_id=i.identity_id AND o.state='active' AND o.system = ANY($3::text[]))
-GROUP BY i.identity_id, m.system, m.object ORDER BY 1, 2, 3`
+// One record of each identity will do, and it has to be one whose side waits: another
+// may hold nothing new and be taken for an echo.
+const sqlSuspended = `SELECT m.system, m.object, m.record_id FROM (
+  SELECT f.identity_id, min(f.system) AS system FROM field_state f JOIN member o USING (identity_id, system)
+  WHERE f.state='suspended' AND f.field = ANY($2::text[]) AND f.system = ANY($3::text[]) AND o.state='active'
+  GROUP BY f.identity_id) w
+JOIN identity i ON i.identity_id=w.identity_id AND i.link=$1 AND i.state='live'
+JOIN member m ON m.identity_id=w.identity_id AND m.system=w.system ORDER BY 1, 2, 3`
 
 // WakeSuspended enqueues the pairs of a link that have one of the rows suspended.
 func (s *Store) WakeSuspended(ctx context.Context, link string, rows, systems []string, lane store.Lane, cause string) (int, error) {

@@ -140,12 +140,14 @@ func (s *Store) Describe(ctx context.Context, ds []store.Description) error {
 	})
 }
 
-// One record of each identity will do: the others are read with it.
-const sqlSuspended = `SELECT m.system, m.object, min(m.record_id) FROM identity i JOIN member m ON m.identity_id=i.identity_id
-WHERE i.link=?1 AND m.state='active' AND i.identity_id IN (SELECT f.identity_id FROM field_state f
-  WHERE f.state='suspended' AND f.field IN (SELECT value FROM json_each(?2)))
-  AND m.system=(SELECT min(o.system) FROM member o WHERE o.identity_id=i.identity_id AND o.state='active' AND o.system IN (SELECT value FROM json_each(?3)))
-GROUP BY i.identity_id`
+// One record of each identity will do, and it has to be one whose side waits: another
+// may hold nothing new and be taken for an echo.
+const sqlSuspended = `SELECT m.system, m.object, m.record_id FROM (
+  SELECT f.identity_id, min(f.system) AS system FROM field_state f JOIN member o ON o.identity_id=f.identity_id AND o.system=f.system
+  WHERE f.state='suspended' AND f.field IN (SELECT value FROM json_each(?2)) AND f.system IN (SELECT value FROM json_each(?3)) AND o.state='active'
+  GROUP BY f.identity_id) w
+JOIN identity i ON i.identity_id=w.identity_id AND i.link=?1 AND i.state='live'
+JOIN member m ON m.identity_id=w.identity_id AND m.system=w.system`
 
 // WakeSuspended implements the contract.
 func (s *Store) WakeSuspended(ctx context.Context, link string, rows, systems []string, lane store.Lane, cause string) (n int, err error) {

@@ -121,7 +121,7 @@ type Store interface {
 	PutInForce(ctx context.Context, f store.InForce) (bool, error)
 	Definitions(ctx context.Context) ([]store.Definition, error)
 	// WakeSuspended enqueues one record of every identity of a link that has one of
-	// the rows suspended, in one of the systems.
+	// the rows suspended, of a side of which it is, in one of the systems.
 	WakeSuspended(ctx context.Context, link string, rows, systems []string, lane store.Lane, cause string) (int, error)
 	// A run is begun, given its lines, and ended: planned, done, failed. EnqueueRun
 	// enqueues the records of its next lines and says how many those were.

@@ -156,10 +156,16 @@ func suspendedAreWoken(e *env) {
 		e.persist(store.Persist{Identities: []store.IdentityUpdate{{LeaseRef: store.LeaseRef{ID: id(n + 1), Epoch: got[0].Epoch}, Link: link,
 			Members: []store.MemberUpdate{{System: crm, Fields: map[string]store.FieldState{row: {State: state}}}}}}})
 	}
+	e.pair(4) // its other side waits: that is the one to look at
+	got, _, err := e.Lease(e.ctx, []string{id(4)}, w1, long)
+	e.ok(err)
+	e.persist(store.Persist{Identities: []store.IdentityUpdate{{LeaseRef: store.LeaseRef{ID: id(4), Epoch: got[0].Epoch}, Link: link,
+		Members: []store.MemberUpdate{{System: erp, Fields: map[string]store.FieldState{"phone": {State: "suspended"}}}}}}})
 	n, err := e.WakeSuspended(e.ctx, link, []string{"phone"}, []string{crm, erp}, store.LaneBackfill, "schema")
 	e.ok(err)
-	e.equal("woken", n, 1)
+	e.equal("woken", n, 2)
 	e.same("claimed", recordsOf(e.claimFrom(crm, contacts, store.LaneBackfill, w1, 10, long)), []string{"C1"})
+	e.same("claimed", recordsOf(e.claimFrom(erp, partners, store.LaneBackfill, w1, 10, long)), []string{"E4"})
 }
 
 func identitiesByPages(e *env) {
