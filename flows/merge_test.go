@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"syncd/connectors"
 	"syncd/flows"
 	"syncd/store"
 )
@@ -382,4 +383,100 @@ func TestMergesInOdoo(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestTheListOfMergedIDsIsEnough: the survivor carries no token, and nobody tells of
+// the loser.
+func TestTheListOfMergedIDsIsEnough(t *testing.T) {
+	for name, set := range map[string]setting{"new id": newIDs, "kept id": keptID} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, set)
+			e := w.engine("a", nil)
+			id, partner := w.paired(e, crm, 1)
+			stranger := w.create(crm, map[string]string{"firstname": "Ann", "lastname": "Twin", "city": "Brno"})
+			w.edit(crm, id, map[string]string{tokenOf(crm): "", inverseOf(crm, erp): ""})
+			survivor := w.mergeIn(crm, stranger, id)
+			w.forget()
+			w.hint(crm, survivor)
+			w.settle(e)
+			w.agreed(survivor, partner)
+			if n := len(w.births(erp)); n != 1 {
+				t.Errorf("%d partners, want 1", n)
+			}
+		})
+	}
+}
+
+// TestALoserFoundByItsSurvivorsOwnLook: the survivor is a pair of its own, is read for
+// another reason, and the loser's events never come.
+func TestALoserFoundByItsSurvivorsOwnLook(t *testing.T) {
+	w := newWorld(t, keptID)
+	e := w.engine("a", nil)
+	a, pa := w.paired(e, crm, 1)
+	b, pb := w.paired(e, crm, 2)
+	w.mergeIn(crm, a, b)
+	w.forget()
+	w.edit(crm, a, map[string]string{"city": "Brno"})
+	w.settle(e)
+	w.agreed(a, pa)
+	w.leadsTo(crm, b, w.identity(crm, a).ID)
+	if row := w.parkedAs("orphan"); row.RecordID != pb {
+		t.Errorf("asked about %s, want %s", row.RecordID, pb)
+	}
+}
+
+// TestARenamedRecordKeepsItsPair: the old id is gone, and a record that was born when it
+// was carries its token (F43). One that was born at another time is a copy.
+func TestARenamedRecordKeepsItsPair(t *testing.T) {
+	for _, same := range []bool{true, false} {
+		t.Run(strconv.FormatBool(same), func(t *testing.T) {
+			w := newWorld(t)
+			id, partner := w.paired(w.engine("z", nil), crm, 1)
+			other := w.create(crm, map[string]string{"firstname": "Ann", "lastname": "Other"})
+			w.forget()
+			e := w.engine("a", nil, through(crm, &lens{
+				read: func(s *connectors.Sighting) {
+					if s.Asked == id {
+						*s = connectors.Sighting{Asked: id, Sight: connectors.SightMissing}
+					} else if s.Asked == other && same {
+						i, err := w.store.Identity(t.Context(), w.holderOf(crm, id, other))
+						if err != nil || i == nil {
+							return
+						}
+						ms, _ := strconv.ParseInt(i.Members[0].Birth, 10, 64)
+						s.Record.Born = time.UnixMilli(ms)
+					}
+				},
+				locate: func(asked string) (connectors.Location, bool) {
+					return connectors.Location{Place: connectors.PlaceRenamed, ID: other}, asked == id
+				},
+			}))
+			w.hint(crm, id)
+			w.settle(e)
+			if got := w.holderOf(crm, other); same != (got != "") {
+				t.Fatalf("the other record is of %q, want %t\n%s", got, same, w.tail())
+			}
+			if same {
+				if got := w.pair(crm, other, erp); got != partner {
+					t.Errorf("paired with %q, want %s", got, partner)
+				}
+				w.leadsTo(crm, id, w.holderOf(crm, other))
+			}
+		})
+	}
+}
+
+// holderOf gives the identity that has the first held of some records.
+func (w *world) holderOf(system string, ids ...string) string {
+	w.t.Helper()
+	held, err := w.store.Holders(w.t.Context(), system, objectOf(system), ids)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, id := range ids {
+		if held[id] != "" {
+			return held[id]
+		}
+	}
+	return ""
 }
