@@ -39,7 +39,7 @@ type Store interface {
 	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
 	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
 	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
-	EraseStore
+	eraseStore
 	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
 	Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error)
 	KeepColumns(ctx context.Context, columns []store.LinkColumn) error

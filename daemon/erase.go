@@ -2,93 +2,76 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
-	"os"
+	"strconv"
 	"time"
 
 	"syncd/config"
-	"syncd/mapping"
+	"syncd/control"
 	"syncd/store"
 )
 
 const (
 	// erasePatience is how long an erasure waits for whoever has the person in hand: a
 	// lease of a replica that died ends by then.
-	erasePatience = 3 * time.Minute
+	erasePatience = 90 * time.Second
 	eraseRetry    = time.Second
+	// certificatesShown is how far back a certificate is looked for.
+	certificatesShown = 1 << 30
 )
 
-// Eraser forgets people at a person's word. It opens the store by itself: no vendor
-// is called, and with SQLite no daemon may be running.
-type Eraser struct {
-	config  *config.Config
-	keyring *mapping.Keyring
-	store   EraseStore
-}
-
-// EraseStore is what erasing uses of a store.
-type EraseStore interface {
+// eraseStore is what erasing uses of a store.
+type eraseStore interface {
 	Erase(ctx context.Context, o store.Erasure) (store.Erased, error)
 	SettleErased(ctx context.Context, system, object, recordID string, order store.EraseOrder) (bool, error)
 	Certificates(ctx context.Context, limit int) ([]store.Certificate, error)
-	Close() error
 }
 
-// OpenEraser opens the store of a configuration.
-func OpenEraser(ctx context.Context, c *config.Config, logger *slog.Logger) (*Eraser, error) {
-	if _, err := os.Stat(c.Store.SQLite); c.Store.Postgres.Empty() && err != nil {
-		return nil, fmt.Errorf("there is no database at store.sqlite: %w", err)
+// eraseRun forgets the person that a record is of, or says what would be.
+func (d *Daemon) eraseRun(ctx context.Context, c control.Call) (any, error) {
+	var args struct {
+		Record, Other string
+		DryRun        bool
 	}
-	keyring, err := mapping.NewKeyring(c.InstallKey.Reveal())
-	if err != nil {
+	if err := c.Into(&args); err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "syncd"
-	}
-	d := &Daemon{Options: Options{Config: c, Logger: logger, Now: time.Now, Owner: fmt.Sprintf("%s-erase-%08x", host, rand.Uint32())}, keyring: keyring}
-	s, err := d.openStore(ctx)
-	if errors.Is(err, store.ErrLocked) {
-		return nil, fmt.Errorf("%w: stop it first; an embedded database has one user at a time", err)
-	}
-	if err != nil {
+	rec, err := d.parseRecord(args.Record)
+	switch {
+	case err != nil:
 		return nil, err
+	case c.Reason == "" && !args.DryRun:
+		return nil, control.Usage("a reason is missing: the certificate says why, such as a request's number; name nobody in it")
 	}
-	return &Eraser{config: c, keyring: keyring, store: s}, nil
-}
-
-// Close closes the store.
-func (e *Eraser) Close() error { return e.store.Close() }
-
-// Knows says that a link has the object: a wrong name would bury nobody.
-func (e *Eraser) Knows(system, object string) bool {
-	for _, l := range e.config.Links {
-		for _, m := range l.Members {
-			if m.System == system && m.Object == object {
-				return true
-			}
-		}
+	o := store.Erasure{System: rec.System, Object: rec.Object, RecordID: rec.ID, By: viaCLI + ":" + c.Actor, Reason: c.Reason, DryRun: args.DryRun,
+		Mac: d.keyring.RecordHash, Other: map[string]store.EraseOrder{}}
+	switch args.Other {
+	case "", config.FateAsk, config.FateKeep, config.FateArchive, config.FateDelete:
+	default:
+		return nil, control.Usage("what becomes of the person's records in other systems is ask, keep, archive or delete, not %q", args.Other)
 	}
-	return false
-}
-
-// Erase forgets the person that a record is of. other overrides what the links say
-// of the person's records in other systems; "" leaves it to them.
-func (e *Eraser) Erase(ctx context.Context, o store.Erasure, other store.EraseOrder) (store.Erased, error) {
-	o.Mac, o.Other = e.keyring.RecordHash, map[string]store.EraseOrder{}
-	for _, l := range e.config.Links {
+	for _, l := range d.Config.Links {
 		o.Other[l.Name] = store.EraseOrder(l.Erase.Other)
-		if other != "" {
-			o.Other[l.Name] = other
+		if args.Other != "" {
+			o.Other[l.Name] = store.EraseOrder(args.Other)
 		}
 	}
-	for until := time.Now().Add(erasePatience); ; {
-		done, err := e.store.Erase(ctx, o)
-		if !errors.Is(err, store.ErrInHand) || time.Now().After(until) {
+	done, err := d.eraseFreed(ctx, o)
+	if err != nil || args.DryRun {
+		return done, err
+	}
+	d.status.wake() // for what was ordered elsewhere
+	return done, d.store.Audit(ctx, store.Audit{Actor: c.Actor, Via: viaCLI, Action: "erase.run",
+		Target: "certificate " + strconv.FormatInt(max(done.ID, done.Before), 10), Reason: c.Reason})
+}
+
+// eraseFreed waits until nobody has the person in hand.
+func (d *Daemon) eraseFreed(ctx context.Context, o store.Erasure) (store.Erased, error) {
+	for until := d.Now().Add(erasePatience); ; {
+		done, err := d.store.Erase(ctx, o)
+		if !errors.Is(err, store.ErrInHand) || d.Now().After(until) {
 			return done, err
 		}
 		select {
@@ -99,19 +82,47 @@ func (e *Eraser) Erase(ctx context.Context, o store.Erasure, other store.EraseOr
 	}
 }
 
-// Settle decides about a record whose person was erased in another system.
-func (e *Eraser) Settle(ctx context.Context, system, object, recordID string, order store.EraseOrder) (bool, error) {
-	return e.store.SettleErased(ctx, system, object, recordID, order)
+// eraseSettle decides about a record whose person was erased in another system.
+func (d *Daemon) eraseSettle(ctx context.Context, c control.Call) (any, error) {
+	var args struct{ Record, Order string }
+	if err := c.Into(&args); err != nil {
+		return nil, err
+	}
+	rec, err := d.parseRecord(args.Record)
+	if err != nil {
+		return nil, err
+	}
+	switch args.Order {
+	case config.FateKeep, config.FateArchive, config.FateDelete:
+	default:
+		return nil, control.Usage("a record that waits as erased_elsewhere is settled by keep, archive or delete, not %q", args.Order)
+	}
+	known, err := d.store.SettleErased(ctx, rec.System, rec.Object, rec.ID, store.EraseOrder(args.Order))
+	switch {
+	case err != nil:
+		return nil, err
+	case !known:
+		return nil, control.Held("the record does not wait for a decision of this kind")
+	}
+	d.status.wake()
+	return args.Order, d.store.Audit(ctx, store.Audit{Actor: c.Actor, Via: viaCLI, Action: "erase.settle",
+		Target: rec.System + ":" + rec.Object, Reason: c.Reason})
 }
 
-// Certificate gives a kept certificate, as it was written.
-func (e *Eraser) Certificate(ctx context.Context, id int64) (string, error) {
-	const all = 1 << 30
-	kept, err := e.store.Certificates(ctx, all)
-	for _, c := range kept {
-		if c.ID == id {
-			return c.Text, nil
+// eraseCertificate gives a kept certificate, as it was written.
+func (d *Daemon) eraseCertificate(ctx context.Context, c control.Call) (any, error) {
+	var args struct{ ID int64 }
+	if err := c.Into(&args); err != nil {
+		return nil, err
+	}
+	kept, err := d.store.Certificates(ctx, certificatesShown)
+	for _, k := range kept {
+		if k.ID == args.ID {
+			return json.RawMessage(k.Text), nil
 		}
 	}
-	return "", errors.Join(err, fmt.Errorf("there is no certificate %d", id))
+	if err != nil {
+		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	return nil, control.Usage("there is no certificate %d", args.ID)
 }

@@ -26,6 +26,10 @@ func (d *Daemon) Operations() control.Table {
 		"run.apply":        d.runApply,
 		"audit.list":       d.auditList,
 		"link.accept-mode": d.acceptMode,
+
+		"erase.run":         d.eraseRun,
+		"erase.settle":      d.eraseSettle,
+		"erase.certificate": d.eraseCertificate,
 	}
 }
 

@@ -84,6 +84,9 @@ func (f *doorFlags) open(ctx context.Context) (control.Door, io.Closer, error) {
 			return client, none, nil
 		}
 	}
+	if _, err := os.Stat(c.Store.SQLite); c.Store.Postgres.Empty() && err != nil {
+		return nil, nil, fmt.Errorf("there is no database at store.sqlite, and none is made to be asked: %w", err)
+	}
 	d, err := daemon.Offline(ctx, daemon.Options{Config: c, Logger: slog.New(slog.DiscardHandler)})
 	if errors.Is(err, store.ErrLocked) {
 		return nil, nil, &control.Error{Kind: control.KindUnreachable, Err: err,

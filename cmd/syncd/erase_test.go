@@ -130,7 +130,7 @@ func TestEraseAsksAndCertifies(t *testing.T) {
 	if held, err := s.Holders(t.Context(), "hubspot", "contacts", []string{"501"}); err != nil || len(held) > 0 {
 		t.Errorf("holders %v, %v", held, err)
 	}
-	if _, _, err := erase("", "--yes", "--reason", "x"); err == nil || !strings.Contains(err.Error(), "stop it first") {
+	if _, _, err := erase("", "--yes", "--reason", "x"); err == nil || !strings.Contains(err.Error(), "it takes no commands") {
 		t.Errorf("beside a running daemon: %v", err)
 	}
 }
@@ -147,12 +147,11 @@ func TestEraseRefusesWhatItCannotMean(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{}, "SYSTEM:OBJECT:ID"},
-		{[]string{"hubspot:501"}, "SYSTEM:OBJECT:ID"},
-		{[]string{"hubspot:deals:501", "--reason", "x"}, "no link has"},
-		{[]string{"hubspot:contacts:501", "--reason", "x", "--other", "burn"}, "--other is"},
-		{[]string{"hubspot:contacts:501", "--settle", "ask"}, "--settle is"},
-		{[]string{"hubspot:contacts:501", "--settle", "keep", "--dry-run"}, "no dry run"},
+		{[]string{}, "system:object:id"},
+		{[]string{"hubspot:501", "--reason", "x"}, "several objects"},
+		{[]string{"nobody:deals:501", "--reason", "x"}, "no link has"},
+		{[]string{"hubspot:contacts:501", "--reason", "x", "--other", "burn"}, "keep, archive or delete"},
+		{[]string{"hubspot:contacts:501", "--settle", "ask"}, "keep, archive or delete"},
 	} {
 		_, _, err := answer(t, "", append(append([]string{"erase"}, c.args...), "-c", path)...)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
