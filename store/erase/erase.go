@@ -49,7 +49,7 @@ type member struct {
 // the record meanwhile is wiped by it, too.
 func Run(q SQL, o store.Erasure) (store.Erased, error) {
 	w := &wipe{SQL: q, order: o, out: store.Erased{At: q.At, By: o.By, Reason: o.Reason, System: o.System, Object: o.Object, Wiped: map[string]int{}}}
-	for _, step := range []func() error{w.find, w.free, w.remember, w.deliveries, w.identities, w.evidence, w.queue, w.others, w.bury, w.elsewhere, w.certify} {
+	for _, step := range []func() error{w.find, w.free, w.remember, w.deliveries, w.identities, w.evidence, w.queue, w.others, w.audit, w.bury, w.elsewhere, w.certify} {
 		if err := step(); err != nil {
 			return store.Erased{}, err
 		}
@@ -273,7 +273,9 @@ const (
   resolved_by=COALESCE(resolved_by, 'syncd'), resolution='erased' WHERE system=$1 AND object=$2 AND record_id=$3`
 	sqlTrashOf = `UPDATE trash SET error=NULL, payload=NULL, resolved_at=COALESCE(resolved_at, $2),
   resolved_by=COALESCE(resolved_by, 'syncd'), resolution='erased' WHERE identity_id=$1 AND (error IS NOT NULL OR payload IS NOT NULL)`
-	sqlSeen = `DELETE FROM seen WHERE system=$1 AND object=$2 AND record_id=$3`
+	sqlRunRow   = `UPDATE run_row SET state=CASE WHEN state='planned' THEN 'done' ELSE state END, plan=NULL, vers=NULL, reason=NULL, record_id=$4 WHERE system=$1 AND object=$2 AND record_id=$3`
+	sqlRunRowOf = `UPDATE run_row SET plan=NULL, vers=NULL, reason=NULL WHERE identity_id=$1 AND (plan IS NOT NULL OR vers IS NOT NULL OR reason IS NOT NULL)`
+	sqlSeen     = `DELETE FROM seen WHERE system=$1 AND object=$2 AND record_id=$3`
 )
 
 // evidence takes the values out of history and trash: that something was done, when
@@ -289,12 +291,18 @@ func (w *wipe) evidence() error {
 		if err := w.count("seen", sqlSeen, r.system, r.object, r.id); err != nil {
 			return err
 		}
+		if err := w.count("run_row", sqlRunRow, r.system, r.object, r.id, w.masked(r)); err != nil {
+			return err
+		}
 	}
 	for _, id := range w.ids {
 		if err := w.count("history", sqlHistoryOf, id); err != nil {
 			return err
 		}
 		if err := w.count("trash", sqlTrashOf, id, w.Now); err != nil {
+			return err
+		}
+		if err := w.count("run_row", sqlRunRowOf, id); err != nil {
 			return err
 		}
 	}

@@ -57,7 +57,7 @@ func (w *wipe) names(text string) bool {
 	low := strings.ToLower(text)
 	for _, r := range w.records {
 		id := strings.ToLower(r.id)
-		for _, form := range []string{`"` + id + `"`, r.object + " " + id, "record " + id, "id " + id} {
+		for _, form := range []string{`"` + id + `"`, r.object + " " + id, r.object + ":" + id, "record " + id, "id " + id} {
 			if whole(low, strings.ToLower(form)) {
 				return true
 			}
@@ -116,6 +116,29 @@ func (w *wipe) others() error {
 	for _, r := range rows {
 		if w.names(r[1]) || w.names(r[2]) {
 			if err := w.count("trash_of_others", sqlForgetTrash, r[0]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const (
+	sqlTalkingAudit = `SELECT CAST(id AS TEXT), target, COALESCE(reason, ''), COALESCE(CAST(before AS TEXT), ''), COALESCE(CAST(after AS TEXT), '') FROM audit
+WHERE target NOT LIKE 'erased:%' ORDER BY id`
+	sqlForgetAudit = `UPDATE audit SET target=$2, reason=NULL, before=NULL, after=NULL WHERE id=CAST($1 AS BIGINT)`
+)
+
+// audit takes out whom the lines of the audit were about: who did what, when and by
+// which way stays.
+func (w *wipe) audit() error {
+	rows, err := w.Rows(sqlTalkingAudit)
+	if err != nil {
+		return fmt.Errorf("audit that names the person: %w", err)
+	}
+	for _, r := range rows {
+		if w.names(r[1]) || w.names(r[2]) || w.names(r[3]) || w.names(r[4]) {
+			if err := w.count("audit", sqlForgetAudit, r[0], w.masked(w.records[0])); err != nil {
 				return err
 			}
 		}

@@ -17,7 +17,7 @@ import (
 // schemaVersion is the newest migration that this daemon knows. Migrations go
 // forward only, and expand before they contract (F49): a database whose
 // installation.schema_min is higher is refused.
-const schemaVersion = 7
+const schemaVersion = 8
 
 const (
 	migrationLock = 0x73796e6364 // "syncd"

@@ -28,7 +28,7 @@ import (
 
 // schemaVersion is what this build understands; a database that needs more
 // says so in installation.schema_min (F49).
-const schemaVersion = 7
+const schemaVersion = 8
 
 // defaultBusy is how long a connection waits for a lock of the database.
 const defaultBusy = 5 * time.Second

@@ -93,6 +93,8 @@ func (e *env) person() string {
 	_, err = e.CommitSweep(e.ctx, store.SweepPage{CursorRef: ref, Rows: []store.SeenRow{{RecordID: canaryID, Birth: "1700000000777", Mark: "m"}}, Cause: "sweep", Lane: store.LaneSweep}, long)
 	e.ok(err)
 	e.ok(e.ReleaseCursor(e.ctx, ref))
+	e.ok(e.Audit(e.ctx, store.Audit{Actor: "tester", Via: "cli", Action: "mapping.pair", Target: crm + ":" + contacts + ":" + canaryID, Reason: "r", After: json.RawMessage(`{"email":"` + canary + `"}`)},
+		store.Audit{Actor: "tester", Via: "cli", Action: "hold.release", Target: "link " + link, Reason: "other"}))
 	return c.ID
 }
 
@@ -131,7 +133,7 @@ func eraseLeavesNothing(e *env) {
 		}
 	}
 	e.same("erased", got.Identities, []string{person})
-	for _, table := range []string{"identity", "member", "field_state", "match_key", "history", "trash", "work", "inbox", "seen", "work_of_others"} {
+	for _, table := range []string{"identity", "member", "field_state", "match_key", "history", "trash", "work", "inbox", "seen", "work_of_others", "audit"} {
 		if got.Wiped[table] == 0 {
 			e.t.Errorf("the certificate says nothing of %s: %v", table, got.Wiped)
 		}
@@ -163,6 +165,14 @@ func eraseLeavesNothing(e *env) {
 	if len(pairs) != 4 || active != 2 {
 		e.t.Errorf("pairs %+v, want the person's two rows inactive and kept", pairs)
 	}
+	lines, err := e.Audits(e.ctx, 10)
+	e.ok(err)
+	for _, l := range lines {
+		if l.Actor != "tester" || l.Action == "hold.release" && l.Reason != "other" {
+			e.t.Errorf("the audit lost who did what, or a line about somebody else: %+v", l)
+		}
+	}
+	e.equal("lines of the audit", len(lines), 2)
 	// Who named the person is asked afresh.
 	e.same("due again", recordsOf(e.claimAs(w2, 9, long)), []string{"C1", "C2"})
 }
