@@ -56,16 +56,43 @@ var creates = []mutant{
 		name:   "returned id ignored",
 		breaks: "an answer with another id than the asked one is a merge (CORRECTNESS F40)",
 		edits:  []edit{{"flows/read.go", "if s.Record.ID != r.work.RecordID {", `if s.Record.ID == "" {`}},
-		tests:  []string{"./flows -run TestMemberThatWasMergedAwayIsParkedOnBothSides"},
+		tests:  []string{"./flows -run TestSurvivorOfAMergeIsNotTakenForTheMember"},
 	},
 	{
 		name:   "returned id ignored, on the other side",
 		breaks: "an answer with another id than the asked one is a merge (CORRECTNESS F40)",
 		edits: []edit{
 			{"flows/read.go", "s.Sight == connectors.SightFound && s.Record.ID == m.stored.RecordID:", "s.Sight == connectors.SightFound:"},
-			{"flows/read.go", "case s.Sight == connectors.SightFound:\n\t\tb.endUnit", "case s.Sight == connectors.Sight(\"\"):\n\t\tb.endUnit"},
+			{"flows/read.go", "case s.Sight == connectors.SightFound:\n\t\tb.moved", "case s.Sight == connectors.Sight(\"\"):\n\t\tb.moved"},
 		},
-		tests: []string{"./flows -run TestMemberThatWasMergedAwayIsParkedOnBothSides"},
+		tests: []string{"./flows -run TestSurvivorOfAMergeIsNotTakenForTheMember"},
+	},
+	{
+		name:   "nobody is told of a moved record's id",
+		breaks: "inverse ids are written anew on both sides after a merge (CORRECTNESS F40)",
+		edits:  []edit{{"flows/merge.go", "o.owed = map[string]plan.IntentEntry", "_ = map[string]plan.IntentEntry"}},
+		tests:  []string{"./flows -run TestMergeOfTwoPairedContacts"},
+	},
+	{
+		name:   "a merge's orphan goes unseen",
+		breaks: "the loser's other records wait for a decision (CORRECTNESS 3.8)",
+		edits:  []edit{{"flows/merge.go", "b.lead(place{m.stored.System, m.stored.Object}, m.stored.RecordID, causeOrphan)", "_ = causeOrphan"}},
+		tests:  []string{"./flows -run TestMergeOfTwoPairedContacts"},
+	},
+	{
+		name:   "the list of merged ids ignored",
+		breaks: "a record that others went into is not a new customer (CORRECTNESS F40)",
+		edits:  []edit{{"flows/merge.go", "if len(rec.Merged) == 0 {", "if len(rec.Merged) >= 0 {"}},
+		tests:  []string{"./flows -run TestTheListOfMergedIDsIsEnough"},
+	},
+	{
+		name:   "tombstones not asked for",
+		breaks: "an erased record is never paired or created again (CORRECTNESS F44)",
+		edits: []edit{
+			{"flows/erase.go", "r.finish == nil && r.unit == nil && r.work.Erase == \"\"", "r.finish == nil && r.unit == nil && r.work.Erase == \"never\""},
+			{"flows/strangers.go", "case store.VerdictErased:", "case store.Verdict(\"never\"):"},
+		},
+		tests: []string{"./flows -run TestAnErasedPersonIsNeverBroughtBack"},
 	},
 	{
 		name:    "merge's deletion obeyed",
