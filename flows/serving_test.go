@@ -25,10 +25,6 @@ type still struct {
 	row   *store.Claimed
 }
 
-func (s *still) Tombstones(context.Context, []store.Tombstone) (map[store.Tombstone]bool, error) {
-	return nil, nil
-}
-
 func (s *still) Due(_ context.Context, qs []store.Queue) ([]store.Queue, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
