@@ -282,6 +282,9 @@ func (b *batch) repoint(u *unit, g *merging) {
 	for _, o := range u.members {
 		if o != m && o.rule.Inverse[g.at.system] != "" && o.stored.RecordID != "" && o.rule.Write {
 			o.owed = map[string]plan.IntentEntry{fixedInverse + g.at.system: {W: g.to.ID}}
+			if u.link.Mode == ModeSystem && u.link.Record == g.at.system {
+				o.ledger.Key = m.stored.RecordID // what it shows is the key of before, and nobody's edit
+			}
 		}
 	}
 }
