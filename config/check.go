@@ -23,6 +23,7 @@ func (d *decoder) checkLink(path string, l Link, c *Config) {
 	d.checkFields(path, l)
 	d.checkIdentity(path, l)
 	d.checkMatch(path, l)
+	d.checkDelete(path+".delete", l)
 	if !slices.Contains([]string{MatchPair, MatchPropose, MatchOff}, l.OnMatch) {
 		d.at(path+".on_match", "on_match is pair, propose or off")
 	}

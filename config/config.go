@@ -105,6 +105,9 @@ type System struct {
 	SweepEvery            time.Duration `yaml:"sweep_every"` // default 5m
 	// DescribeEvery is how often it is asked what its objects look like.
 	DescribeEvery time.Duration `yaml:"describe_every"` // default 24h
+	// SweepDeletedEvery is how often records are looked for that went without a
+	// word; 0 is never.
+	SweepDeletedEvery time.Duration `yaml:"sweep_deleted_every"` // default 24h
 	// TrustOwnMark lets a hint that the vendor marks as our own change end
 	// early.
 	TrustOwnMark bool   `yaml:"trust_own_mark"` // default true
@@ -131,6 +134,7 @@ type Link struct {
 	OnMatch  string          `yaml:"on_match"` // MatchPair (default), MatchPropose, MatchOff
 	Create   map[string]bool `yaml:"create"`   // every member; default true where it may be written
 	Conflict Conflict        `yaml:"conflict"` // default ask
+	Delete   Delete          `yaml:"delete"`   // what a deletion in one system means for the others
 	Start    string          `yaml:"start"`    // StartLive, or "": creates wait for the first plan
 	Erase    Erase           `yaml:"erase"`
 	Merge    Merge           `yaml:"merge"`
@@ -172,6 +176,28 @@ const (
 	FateKeep    = "keep"
 	FateArchive = "archive"
 	FateDelete  = "delete"
+)
+
+// Delete says what becomes of the other records when one is deleted or archived.
+type Delete struct {
+	From  map[string]string // by system where it happened; DeleteIgnore where nothing is said
+	Wins  string            // DeleteWinsUpdate (default), DeleteWinsDelete, DeleteWinsAsk
+	Grace time.Duration     // how long a record must be gone before anything follows; default DefaultGrace
+}
+
+// Values of Delete.
+const (
+	DeleteIgnore  = "ignore"
+	DeleteUnpair  = "unpair"
+	DeleteArchive = "archive"
+	DeleteDelete  = "delete"
+
+	DeleteWinsUpdate = "update"
+	DeleteWinsDelete = "delete"
+	DeleteWinsAsk    = "ask"
+
+	DefaultGrace = 10 * time.Minute
+	maxGrace     = 7 * 24 * time.Hour
 )
 
 // Member is one object of one system within a link.

@@ -48,6 +48,7 @@ func (d *decoder) link(n *yaml.Node, path string, c *Config) Link {
 	l := Link{
 		Identity: Identity{Mode: IdentityMapping}, OnMatch: MatchPair, Conflict: Conflict{Mode: ConflictAsk},
 		Erase: Erase{Other: FateAsk}, Merge: Merge{Orphan: FateAsk},
+		Delete: Delete{From: map[string]string{}, Wins: DeleteWinsUpdate, Grace: DefaultGrace},
 	}
 	entries, ok := d.mapping(n, path)
 	if !ok {
@@ -68,6 +69,8 @@ func (d *decoder) link(n *yaml.Node, path string, c *Config) Link {
 			l.Match = d.match(e)
 		case e.key == "conflict":
 			l.Conflict = d.conflict(e)
+		case e.key == "delete":
+			d.deletes(e, &l.Delete)
 		case e.key == "fields":
 			rows = &e
 		default:

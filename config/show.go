@@ -75,6 +75,7 @@ func (s System) show() (*node, error) {
 		add("previous_webhook_secret", word(s.PreviousWebhookSecret.String())).
 		add("sweep_every", word(s.SweepEvery.String())).
 		add("describe_every", word(s.DescribeEvery.String())).
+		add("sweep_deleted_every", word(s.SweepDeletedEvery.String())).
 		add("trust_own_mark", boolean(s.TrustOwnMark)).
 		add("budget", flow(object().
 			add("per_second", number(s.Budget.PerSecond)).
@@ -131,7 +132,7 @@ func (l Link) show() *node {
 	for _, m := range l.Members {
 		create.add(m.System, boolean(l.Create[m.System]))
 	}
-	n.add("create", create).add("conflict", l.Conflict.show())
+	n.add("create", create).add("conflict", l.Conflict.show()).add("delete", l.Delete.show(l))
 	if l.Start != "" {
 		n.add("start", word(l.Start))
 	}
@@ -213,6 +214,16 @@ func (f Field) showValues(n *node) {
 	if len(f.Samples) > 0 {
 		n.add("samples", words(f.Samples))
 	}
+}
+
+func (p Delete) show(l Link) *node {
+	n := flow(object())
+	for _, m := range l.Members {
+		if policy := p.From[m.System]; policy != "" {
+			n.add(deletePrefix+m.System, word(policy))
+		}
+	}
+	return n.add("wins", word(p.Wins)).add("grace", word(p.Grace.String()))
 }
 
 func (c Conflict) show() *node {

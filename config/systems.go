@@ -19,7 +19,11 @@ const (
 
 	DefaultDescribeEvery = 24 * time.Hour
 	minDescribeEvery     = time.Minute
-	maxName              = 40 // characters of a system's or a link's name
+
+	DefaultSweepDeletedEvery = 24 * time.Hour
+	minSweepDeletedEvery     = 10 * time.Minute
+
+	maxName = 40 // characters of a system's or a link's name
 )
 
 // webhookSecret is 22 characters of 6 bits each or more: 128 bits at least.
@@ -61,7 +65,7 @@ func (d *decoder) systems(n *yaml.Node, c *Config) {
 		case d.reserved(e.key):
 			d.fail(e.kn, e.path, "%q cannot be a system's name, it is a word of the field rows: choose another", e.key)
 		}
-		s := System{Name: e.key, SweepEvery: DefaultSweepEvery, DescribeEvery: DefaultDescribeEvery, TrustOwnMark: true}
+		s := System{Name: e.key, SweepEvery: DefaultSweepEvery, SweepDeletedEvery: DefaultSweepDeletedEvery, DescribeEvery: DefaultDescribeEvery, TrustOwnMark: true}
 		d.system(e, &s)
 		c.Systems = append(c.Systems, s)
 	}
@@ -139,6 +143,9 @@ func (d *decoder) invalid(path string, err error) {
 func (d *decoder) checkSystem(path string, s *System) {
 	if s.DescribeEvery < minDescribeEvery {
 		d.at(path+".describe_every", "at least %s: asking costs calls, and a field that is refused by name has it asked at once", minDescribeEvery)
+	}
+	if s.SweepDeletedEvery != 0 && s.SweepDeletedEvery < minSweepDeletedEvery {
+		d.at(path+".sweep_deleted_every", "at least %s, since it lists every record, or 0s for never", minSweepDeletedEvery)
 	}
 	if s.SweepEvery < minSweepEvery {
 		d.at(path+".sweep_every", "at least %s: sweeps cost calls", minSweepEvery)

@@ -125,6 +125,9 @@ type Object struct {
 	TokenField string
 	// Removes are those of Archive, Delete and Restore that Write can do here.
 	Removes []Op
+	// TracesOwnOnly says that Locate tells a merge from a delete only for records that
+	// we created: the others leave no trace when they are merged away (F41).
+	TracesOwnOnly bool
 	// ListsBin says that Query.Bin lists what is archived. Where it is not set, only
 	// the absence from a listing of all ids tells that a record went (F16, F37).
 	ListsBin bool

@@ -37,6 +37,10 @@ func compileLink(c config.Link, infos map[string]connectors.System, known *known
 		Create: map[string]bool{}, Live: c.Start == "live", EraseOther: store.EraseOrder(c.Erase.Other), Orphan: flows.Orphan(c.Merge.Orphan),
 		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}, Able: map[string]string{}},
 	}
+	l.Delete = flows.Delete{From: map[string]plan.Removal{}, Wins: plan.Wins(c.Delete.Wins), Grace: c.Delete.Grace}
+	for system, policy := range c.Delete.From {
+		l.Delete.From[system] = plan.Removal(policy)
+	}
 	var problems []string
 	for _, m := range c.Members {
 		member, err := compileMember(m, infos, d)
@@ -72,6 +76,7 @@ func compileLink(c config.Link, infos map[string]connectors.System, known *known
 	if l.Mode == flows.ModeExternal {
 		problems = append(problems, addShared(l, c.Identity.Columns, d)...)
 	}
+	problems = append(problems, cannotRemove(c, infos)...)
 	return l, append(problems, missingFields(l, infos, d)...)
 }
 
@@ -97,6 +102,31 @@ func addShared(l *flows.Link, columns map[string]string, d *drift) []string {
 	l.Rules.Rows = append(l.Rules.Rows, rule)
 	l.Match, l.OnMatch = [][]string{{flows.SharedID}}, flows.MatchPair
 	return nil
+}
+
+// cannotRemove names every member that is to be archived or deleted and whose
+// connector cannot.
+func cannotRemove(c config.Link, infos map[string]connectors.System) []string {
+	var problems []string
+	for _, from := range slices.Sorted(maps.Keys(c.Delete.From)) {
+		policy := c.Delete.From[from]
+		if policy != config.DeleteArchive && policy != config.DeleteDelete {
+			continue
+		}
+		for _, m := range c.Members {
+			can := infos[m.System].Objects[m.Object].Removes
+			if m.System == from || !m.Write || slices.Contains(can, connectors.Op(policy)) {
+				continue
+			}
+			instead := "ignore"
+			if slices.Contains(can, connectors.Archive) {
+				instead = "archive"
+			}
+			problems = append(problems, fmt.Sprintf("link %s: delete: from_%s: %s: syncd cannot %s records of %s %s: write %s",
+				c.Name, from, policy, policy, m.System, m.Object, instead))
+		}
+	}
+	return problems
 }
 
 // someTime is a time of day that a row which keeps days drops.

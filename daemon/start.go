@@ -110,7 +110,7 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 	var systems []*flows.System
 	for _, c := range d.systems {
 		systems = append(systems, &flows.System{
-			Name: c.config.Name, Conn: c.conn, Info: infos[c.config.Name], Pacer: c.limiter, SweepEvery: c.config.SweepEvery,
+			Name: c.config.Name, Conn: c.conn, Info: infos[c.config.Name], Pacer: c.limiter, SweepEvery: c.config.SweepEvery, SweepDeletedEvery: c.config.SweepDeletedEvery,
 		})
 	}
 	return flows.New(flows.Options{

@@ -27,6 +27,7 @@ type batch struct {
 	looked  map[string]*store.Identity      // those of them that may be looked at again
 	marks   map[string]store.IdentityUpdate // what is noted about identities of extra
 	history []store.Entry                   // about records that are no identity's
+	counted map[string]bool                 // links whose removals were counted
 	beat    *heartbeat
 	merges  map[mergeKey]*merging  // records that others went into
 	ended   []store.IdentityUpdate // of identities that a merge ended
@@ -64,7 +65,7 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 		return 0, nil
 	}
 	failpoint.Hit("after_claim")
-	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}, marks: map[string]store.IdentityUpdate{}, merges: map[mergeKey]*merging{}}
+	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}, marks: map[string]store.IdentityUpdate{}, merges: map[mergeKey]*merging{}, counted: map[string]bool{}}
 	b.adopt(claimed)
 	b.beat = e.startHeartbeat(ratelimit.WithLane(ctx, laneOfCalls[q.Lane]), began, b)
 	for _, u := range b.units {
@@ -111,9 +112,12 @@ func (b *batch) process(ctx context.Context) {
 	b.orphans(ctx)
 	b.absorbs(ctx)
 	b.checkScope(ctx)
+	b.losses(ctx, false)
+	b.leftAlone(ctx)
 	b.finishQuiet()
 	b.confirm()
 	b.leaveAside(ctx)
+	b.comeBack(ctx)
 	b.resolveStrangers(ctx)
 	b.waitForOthers()
 	b.checkContested(ctx)
@@ -122,6 +126,7 @@ func (b *batch) process(ctx context.Context) {
 	b.matchCreates(ctx)
 	b.readRest(ctx)
 	b.checkScope(ctx)
+	b.losses(ctx, true)
 	b.checkKeys(ctx)
 	b.checkSharedIDs(ctx)
 	b.guard()
@@ -130,6 +135,7 @@ func (b *batch) process(ctx context.Context) {
 			break
 		}
 	}
+	b.wakePartners(ctx)
 	b.probeLag(ctx)
 }
 

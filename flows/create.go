@@ -273,6 +273,10 @@ func (b *batch) judgeExisting(ctx context.Context, at place, s *send, rec connec
 	}
 	token := strings.TrimSpace(rec.Values[b.object(at).TokenField])
 	if strings.EqualFold(token, s.unit.token) {
+		if b.keptInBin(s.pending, rec) {
+			b.takeBack(ctx, []*send{s})
+			return
+		}
 		b.bindFound(ctx, s.pending, rec, "adopt", true)
 		return
 	}

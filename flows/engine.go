@@ -31,7 +31,10 @@ type Store interface {
 	ClaimIdentities(ctx context.Context, owner string, ttl time.Duration, claims []store.NewIdentity) ([]store.ClaimResult, error)
 	SharedKeys(ctx context.Context, link string, keys []store.Key) ([]store.Key, error)
 	IntendUpdates(ctx context.Context, owner string, intents []store.UpdateIntent) ([]string, error)
+	Removals(ctx context.Context, link string, within time.Duration, over int) (store.Removals, error)
 	IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error)
+	CommitListing(ctx context.Context, page store.Listing, ttl time.Duration) error
+	Unlisted(ctx context.Context, system, object string, pass int64, began time.Time, after string, limit int) ([]string, error)
 	IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) ([]string, error)
 	TakeBack(ctx context.Context, sends []store.SendRef) error
 	Bind(ctx context.Context, bindings []store.Binding) ([]string, error)
@@ -61,6 +64,8 @@ type System struct {
 	Info       connectors.System
 	Pacer      Pacer
 	SweepEvery time.Duration
+	// SweepDeletedEvery is how often it is looked for records that went; 0 is never.
+	SweepDeletedEvery time.Duration
 }
 
 // Options make an Engine.
@@ -114,7 +119,8 @@ type Engine struct {
 	recoveries map[place]time.Time
 	samples    map[sampleKey]sample
 	rates      map[place]rate
-	recovering atomic.Bool // a link recovers from lost commits: see amnesia.go
+	tenants    map[string]time.Time // when each system was last seen to be the account that it was
+	recovering atomic.Bool          // a link recovers from lost commits: see amnesia.go
 }
 
 // place is an object of a system.
@@ -125,7 +131,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		Options: o, systems: map[string]*System{}, links: map[string]*Link{},
 		projection: map[place][]string{}, health: map[string]*health{}, wake: make(chan struct{}, 1), alarm: make(chan struct{}),
-		recoveries: map[place]time.Time{}, samples: map[sampleKey]sample{}, rates: map[place]rate{},
+		recoveries: map[place]time.Time{}, samples: map[sampleKey]sample{}, rates: map[place]rate{}, tenants: map[string]time.Time{},
 	}
 	if e.Together == nil {
 		e.Together = together

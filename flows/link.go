@@ -3,6 +3,7 @@ package flows
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"syncd/connectors"
 	"syncd/fields"
@@ -69,12 +70,33 @@ type Link struct {
 	Match   [][]string
 	OnMatch OnMatch
 	Create  map[string]bool // system → records may be created there
-	Live    bool            // false: creates are held until a first plan is applied
+	Delete  Delete
+	Live    bool // false: creates are held until a first plan is applied
 	// EraseOther says what becomes of an erased person's records in other systems;
 	// "" asks.
 	EraseOther store.EraseOrder
 	Orphan     Orphan // of a merge elsewhere; "" asks
 	Rules      plan.Rules
+}
+
+// Delete says what a deletion in one system means for the others.
+type Delete struct {
+	From  map[string]plan.Removal // by system; nothing said is RemovalIgnore
+	Wins  plan.Wins
+	Grace time.Duration
+}
+
+// removes says that a deletion in a system is to reach the others.
+func (d Delete) removes(system string) bool {
+	return d.From[system] == plan.RemovalArchive || d.From[system] == plan.RemovalDelete
+}
+
+// op is how a record of the others is removed.
+func (d Delete) op(system string) connectors.Op {
+	if d.From[system] == plan.RemovalDelete {
+		return connectors.Delete
+	}
+	return connectors.Archive
 }
 
 // member gives the link's side in a system, nil if it has none.

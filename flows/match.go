@@ -43,8 +43,11 @@ func sortedPlaces[V any](m map[place]V) []place {
 // class (CORRECTNESS 3.5). Found: adopted. Proved absent: sent again.
 func (b *batch) settleCreates(ctx context.Context) {
 	first := b.lookFirst(ctx)
+	for _, u := range b.open() {
+		u.lookToken = u.lookToken || first[u.link.Name]
+	}
 	uncertain := b.pendings(func(p pending) bool {
-		return first[p.unit.link.Name] || !p.member.stored.SentAt.IsZero() || p.member.stored.State == mapping.MemberUncertain || p.unit.lookToken || p.named() != ""
+		return !p.member.stored.SentAt.IsZero() || p.member.stored.State == mapping.MemberUncertain || p.unit.lookToken || p.named() != ""
 	})
 	for _, at := range sortedPlaces(uncertain) {
 		b.settlePlace(ctx, at, uncertain[at])
@@ -87,12 +90,15 @@ func (b *batch) settlePlace(ctx context.Context, at place, list []pending) {
 		t := strings.ToLower(strings.TrimSpace(r.Values[obj.TokenField]))
 		byToken[t] = append(byToken[t], r)
 	}
-	b.adoptOrigins(ctx, at, slices.DeleteFunc(slices.Clone(ask), func(p pending) bool { return len(byToken[p.unit.token]) > 0 }))
+	b.adoptOrigins(ctx, at, slices.DeleteFunc(slices.Clone(ask), func(p pending) bool {
+		return slices.ContainsFunc(byToken[p.unit.token], func(r connectors.Record) bool { return !p.outlived(r) })
+	}))
 	for _, p := range ask {
 		if p.unit.ended != nil || p.member.stored.RecordID != "" {
 			continue
 		}
-		switch records := byToken[p.unit.token]; len(records) {
+		records := slices.DeleteFunc(byToken[p.unit.token], func(r connectors.Record) bool { return p.outlived(r) })
+		switch len(records) {
 		case 0:
 			p.member.resend = true
 		default: // the oldest is ours; each of the others is judged by itself

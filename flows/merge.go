@@ -373,18 +373,3 @@ func (b *batch) relocated(ctx context.Context, u *unit, m *member, loc connector
 	}
 	return false
 }
-
-// vanished asks the vendor what became of a member's record that it does not show.
-func (b *batch) vanished(ctx context.Context, r *row) bool {
-	if r.unit == nil || r.unit.ended != nil || r.unit.member(b.place.system) == nil {
-		return false
-	}
-	m := r.unit.member(b.place.system)
-	loc, err := b.systems[b.place.system].Conn.Locate(ctx, b.place.object, m.stored.RecordID, r.unit.token)
-	b.beat.progress()
-	if err != nil {
-		b.endRow(r, "locate", b.outcome(r, b.trouble(b.place.system, err)))
-		return true
-	}
-	return b.relocated(ctx, r.unit, m, loc)
-}

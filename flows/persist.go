@@ -103,7 +103,11 @@ func (b *batch) persist(ctx context.Context) error {
 // identityUpdate says what moved in a unit; ok is false if nothing did.
 func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 	up := store.IdentityUpdate{LeaseRef: store.LeaseRef{ID: u.id, Epoch: u.epoch}, Link: u.link.Name}
-	for _, m := range u.members {
+	for _, m := range u.all() {
+		if m.fate.reopen {
+			up.Members = append(up.Members, store.MemberUpdate{System: m.stored.System, Reopen: true, Removal: encode(m.fate.removal)})
+			continue
+		}
 		m.owe()
 		b.noteLate(u, m)
 		u.keep(m)
@@ -117,6 +121,7 @@ func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 		if m.parked {
 			mu.State = mapping.MemberParked
 		}
+		m.fate.into(&mu)
 		if m.ledger.At == 0 && len(m.ledger.F) == 0 && m.ledger.Key == "" {
 			mu.Sent = nil
 		}

@@ -127,22 +127,25 @@ func (b *batch) see(ctx context.Context, r *row) {
 			b.endRow(r, "stale_read", store.Finish{Disposition: store.Again, After: max(time.Second, age), Blame: b.unblamed(r)})
 			return
 		}
+		if r.work.Cause == store.CauseDeletion && r.unit != nil && age < missingPatience {
+			// Announced before its commit: the record is there still (vendors/odoo.md 11).
+			b.endRow(r, "not_seen_yet", store.Finish{Disposition: store.Again, After: b.between(time.Second, 2*time.Second), Blame: b.unblamed(r)})
+			return
+		}
 		if r.unit != nil && r.unit.ended == nil {
 			b.showSource(r)
 		}
 	case connectors.SightDenied:
 		b.endRow(r, "denied", store.Finish{Disposition: store.Parked, Reason: "denied", Error: "the credential may not see this record"})
 	case connectors.SightArchived:
-		b.unseen(r, "archived", "archived in "+b.place.system)
+		b.unseen(r)
 	default:
-		if age < missingPatience {
+		if told := r.work.Cause == store.CauseDeletion || r.work.Cause == store.CauseUnlisted; age < missingPatience && !told {
 			// Announced before its commit, or a read replica that lags (F21).
 			b.endRow(r, "not_seen_yet", store.Finish{Disposition: store.Again, After: b.between(time.Second, 2*time.Second), Blame: b.unblamed(r)})
 			return
 		}
-		if !b.vanished(ctx, r) {
-			b.unseen(r, "missing", "not shown by "+b.place.system)
-		}
+		b.unseen(r)
 	}
 }
 
@@ -154,14 +157,15 @@ const (
 	missingPatience = 10 * time.Second
 )
 
-// unseen: absence is no evidence of deletion (F37). A stranger is left alone, a
-// member is parked and shown.
-func (b *batch) unseen(r *row, reason, words string) {
-	if r.unit == nil {
-		b.endRow(r, reason, store.Finish{Disposition: store.Done})
-		return
+// unseen takes in that the claimed record is not there, or in the bin. A stranger is
+// left alone; what that means for a member is told by lose.
+func (b *batch) unseen(r *row) {
+	switch {
+	case r.unit == nil:
+		b.endRow(r, string(r.sight.Sight), store.Finish{Disposition: store.Done})
+	case r.unit.ended == nil && r.unit.member(b.place.system) != nil:
+		r.unit.member(b.place.system).lost = absence{sight: r.sight.Sight, told: r.work.Cause}
 	}
-	b.endRow(r, reason, store.Finish{Disposition: store.Parked, Reason: reason, Error: words})
 }
 
 // endRow ends a row and, since a unit is one decision, its unit.
@@ -269,9 +273,9 @@ func (b *batch) showOther(u *unit, m *member, s connectors.Sighting) {
 		m.findApplied()
 	case s.Sight == connectors.SightFound:
 		b.moved(u, place{m.stored.System, m.stored.Object}, s.Record, whyMerged)
-	case s.Sight == connectors.SightArchived:
-		b.endUnit(u, "partner_archived", store.Finish{Disposition: store.Parked, Reason: "partner_archived", Error: where + " is archived"})
+	case s.Sight == connectors.SightDenied:
+		b.endUnit(u, "denied", store.Finish{Disposition: store.Parked, Reason: "denied", Error: "the credential may not see " + where})
 	default:
-		b.endUnit(u, "partner_missing", store.Finish{Disposition: store.Parked, Reason: "partner_missing", Error: where + " is not shown"})
+		m.lost = absence{sight: s.Sight}
 	}
 }

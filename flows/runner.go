@@ -21,6 +21,7 @@ func (e *Engine) Serve(ctx context.Context, drain time.Duration) error {
 	wg.Go(func() { e.dispatch(ctx, work) })
 	for _, s := range e.sweeps() {
 		wg.Go(func() { e.sweepLoop(ctx, s) })
+		wg.Go(func() { e.deletedLoop(ctx, s) })
 	}
 	<-ctx.Done()
 	finished := make(chan struct{})

@@ -93,9 +93,13 @@ func (w *world) receipt(p post, n int) store.Receipt {
 	key := fmt.Sprintf("%s-%d-%d", p.system, w.clock.now().UnixNano(), n)
 	out := store.Receipt{System: p.system, DeliveryKey: key, Events: len(events.Hints)}
 	for _, h := range events.Hints {
+		cause := "webhook"
+		if h.Removed {
+			cause = store.CauseDeletion
+		}
 		out.Hints = append(out.Hints, store.Hint{
 			System: p.system, Object: h.Object, RecordID: h.RecordID, Version: h.Version, Delay: delay,
-			Cause: "webhook", DeliveryKey: key, Trace: "t-" + key, Own: h.Own, Erased: h.Erased,
+			Cause: cause, DeliveryKey: key, Trace: "t-" + key, Own: h.Own, Erased: h.Erased,
 		})
 	}
 	return out

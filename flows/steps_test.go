@@ -116,6 +116,18 @@ func (s *stepped) Holders(ctx context.Context, system, object string, ids []stri
 	return stepOf(s, "holders", func() (map[string]string, error) { return s.Store.Holders(ctx, system, object, ids) })
 }
 
+func (s *stepped) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error) {
+	return stepOf(s, "intend removals", func() ([]string, error) { return s.Store.IntendRemovals(ctx, owner, intents) })
+}
+
+func (s *stepped) Past(ctx context.Context, system, object string, ids []string) (map[string][]store.Past, error) {
+	return stepOf(s, "past", func() (map[string][]store.Past, error) { return s.Store.Past(ctx, system, object, ids) })
+}
+
+func (s *stepped) Removals(ctx context.Context, link string, within time.Duration, over int) (store.Removals, error) {
+	return stepOf(s, "removals", func() (store.Removals, error) { return s.Store.Removals(ctx, link, within, over) })
+}
+
 func (s *stepped) OpenCreates(ctx context.Context, system, object string) (time.Time, bool, error) {
 	var ok bool
 	at, err := stepOf(s, "open creates", func() (at time.Time, err error) {

@@ -40,6 +40,7 @@ type unit struct {
 	epoch   int64
 	token   string
 	members []*member // sorted by system
+	gone    []*member // those of which the record went: no sides any more
 	rows    []*row
 	source  string // system of the rows
 	stopped string // why nothing may be done with it, for people; "" if it is well
@@ -78,6 +79,8 @@ type member struct {
 	unfit    []string // rows whose value is not known, and that the record is to wait for
 	kept     bool     // the edits to be kept are others than before
 	parked   bool     // its create is a person's business now: strangers need not wait for it
+	lost     absence  // this batch saw that the record went, and how
+	fate     change   // what is to be written about its end
 	// committed are the fields of every intent that the store was given for this
 	// side and that persist has not closed yet, those of earlier batches included.
 	committed map[string]plan.IntentEntry
@@ -110,12 +113,16 @@ func (e *Engine) newUnit(i *store.Identity, source string) (*unit, error) {
 		if sm.State == mapping.MemberGone && mapping.SetAside(sm.Why) {
 			continue // a person took it out: the rest goes on, and nothing is made in its place
 		}
-		if !u.orphan && sm.RecordID != "" && sm.State != mapping.MemberActive {
+		if !u.orphan && sm.RecordID != "" && sm.State != mapping.MemberActive && sm.State != mapping.MemberGone {
 			u.stopped = "its record " + sm.RecordID + " in " + sm.System + " is " + string(sm.State)
 		}
 		m := &member{stored: sm, rule: rule, object: e.object(place{sm.System, sm.Object})}
 		if err := m.load(); err != nil {
 			return nil, fmt.Errorf("identity %s in %s: %w", i.ID, sm.System, err)
+		}
+		if sm.State == mapping.MemberGone {
+			u.gone = append(u.gone, m)
+			continue
 		}
 		u.members = append(u.members, m)
 	}
@@ -139,6 +146,9 @@ func (m *member) load() error {
 		s.Presence = plan.Creating
 	}
 	m.side, m.before = s, s
+	if err := decode(m.stored.Removal, &m.fate.removal); err != nil {
+		return fmt.Errorf("removal: %w", err)
+	}
 	m.committed = map[string]plan.IntentEntry{}
 	if s.Intent != nil {
 		m.committed = maps.Clone(s.Intent.Fields)
@@ -187,6 +197,7 @@ func (u *unit) member(system string) *member {
 // show takes a record as the truth of one side, read under the lease.
 func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 	m.record = r
+	m.back(u.engine.Now())
 	m.side.Presence = plan.Present
 	m.side.Values, m.side.Faults, m.unfit = u.link.read(m.stored.System, r.Values)
 	m.side.Modified = r.Modified
@@ -317,7 +328,7 @@ func (u *unit) echoLikely(now time.Time) bool {
 
 // dirty says that a member's remembered state moved in this batch.
 func (m *member) dirty() bool {
-	return m.intended || m.parked || m.froze || m.kept || m.keyed || !maps.Equal(m.side.Base, m.before.Base) ||
+	return m.intended || m.parked || m.fate.moved || m.froze || m.kept || m.keyed || !maps.Equal(m.side.Base, m.before.Base) ||
 		!reflect.DeepEqual(m.side.Intent, m.before.Intent) || !sameStates(m.side.States, m.before.States) ||
 		(m.record != nil && m.stored.Birth == "" && !m.record.Born.IsZero())
 }

@@ -156,7 +156,10 @@ func (w *world) pair(e *evidence, p store.Pair) {
 		if i, err := w.db.Identity(context.Background(), p.CanonicalID); err == nil && i != nil && i.State == mapping.IdentityMerged {
 			return // of a loser: its record elsewhere is left over, and checked for its own
 		}
-		w.violate("I15", a.id, "pair %v %v is not active", a, b)
+		if !w.bereaved(a) || p.InactiveAt.IsZero() || p.InactiveWhy == "" || p.InactiveCause == "" {
+			w.violate("I15", a.id, "pair %v %v is not active since %v: %q by %q", a, b, p.InactiveAt, p.InactiveWhy, p.InactiveCause)
+		}
+		return
 	}
 	if e.partners[a] == nil {
 		e.partners[a] = map[string]recordKey{}

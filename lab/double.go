@@ -66,7 +66,7 @@ func (w *world) mayDouble(list []recordKey) bool {
 // judgeDoubles looks at what was made for one record in one system.
 func (w *world) judgeDoubles(e *evidence, root recordKey, v *vendor, list []recordKey) {
 	extra := len(list) - 1
-	if root.system == v.name {
+	if root.system == v.name && !(w.values(root) == nil && w.bereaved(root)) { // what people took away may be made anew
 		extra++ // the root itself is there: nothing should have been made beside it
 	}
 	if extra < 1 {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"syncd/flows/plan"
 	"syncd/simulator"
 )
 
@@ -29,7 +30,11 @@ func (w *world) counted(t *task, v *vendor, c simulator.Call, fault string) {
 	}
 	for _, word := range []string{"archive", "delete", "unlink", "merge", "purge"} {
 		if strings.Contains(strings.ToLower(c.Op), word) {
-			w.violate("I9", "", "%s: a call of ours takes records away: %s %v", v.name, c.Op, c.IDs)
+			for _, id := range c.IDs {
+				if !w.mayRemove(recordKey{v.name, id}) {
+					w.violate("I9", id, "%s: a call of ours takes records away: %s %v", v.name, c.Op, c.IDs)
+				}
+			}
 		}
 	}
 }
@@ -50,7 +55,7 @@ func (w *world) follow(v *vendor, late bool) {
 		key := recordKey{v.name, c.ID}
 		w.s.note("   truth %s %s born=%v %s", v.name, c.ID, c.Born, sortedValues(c.Values))
 		if c.Gone || c.Values["active"] == "false" {
-			w.violate("I9", c.ID, "%v was taken away by us", key)
+			w.removed(key)
 		}
 		if c.Born {
 			w.made(v, key, c.Values)
@@ -59,6 +64,35 @@ func (w *world) follow(v *vendor, late bool) {
 		w.wrote(v, key, c, late)
 	}
 	v.changes = len(changes)
+}
+
+// removed is I9: we take nothing away but the partners of what people took away, and
+// only where the link says so.
+func (w *world) removed(key recordKey) {
+	if !w.mayRemove(key) {
+		w.violate("I9", key.id, "%v was taken away by us", key)
+	}
+}
+
+func (w *world) mayRemove(key recordKey) bool {
+	for k := range w.binned {
+		policy := w.link.Delete.From[k.system]
+		if k.system != key.system && w.owner[k] != nil && w.owner[key] != nil && w.owner[k].kin() == w.owner[key].kin() &&
+			(policy == plan.RemovalArchive || policy == plan.RemovalDelete) {
+			return true
+		}
+	}
+	return false
+}
+
+// bereaved says that people took away a record of the one whose record this is.
+func (w *world) bereaved(key recordKey) bool {
+	for k := range w.binned {
+		if w.owner[k] != nil && w.owner[key] != nil && w.owner[k].kin() == w.owner[key].kin() {
+			return true
+		}
+	}
+	return false
 }
 
 // wrote notes what a write of ours did to a record's rows.

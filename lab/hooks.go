@@ -109,10 +109,14 @@ func (w *world) receive(system string, h *hook, p simulator.Post) error {
 		if !w.speaksOf(system, e.Object) {
 			continue
 		}
+		cause := "webhook"
+		if e.Removed {
+			cause = store.CauseDeletion
+		}
 		delay = max(delay, w.infos[system].Objects[e.Object].RereadDelay)
 		receipt.Hints = append(receipt.Hints, store.Hint{
 			System: system, Object: e.Object, RecordID: e.RecordID, Lane: store.LaneLive, Version: e.Version,
-			Delay: delay, Cause: "webhook", DeliveryKey: key, Own: e.Own && h.trust, Erased: e.Erased,
+			Delay: delay, Cause: cause, DeliveryKey: key, Own: e.Own && h.trust, Erased: e.Erased,
 		})
 		said = append(said, fmt.Sprintf("%s own=%v v=%s", e.RecordID, e.Own && h.trust, e.Version))
 	}

@@ -158,6 +158,26 @@ func (x *timely) IntendUpdates(ctx context.Context, owner string, intents []stor
 	return gives(x, func() ([]string, error) { return x.db.IntendUpdates(ctx, owner, intents) })
 }
 
+func (x *timely) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error) {
+	return gives(x, func() ([]string, error) { return x.db.IntendRemovals(ctx, owner, intents) })
+}
+
+func (x *timely) Past(ctx context.Context, system, object string, records []string) (map[string][]store.Past, error) {
+	return gives(x, func() (map[string][]store.Past, error) { return x.db.Past(ctx, system, object, records) })
+}
+
+func (x *timely) Removals(ctx context.Context, link string, within time.Duration, over int) (store.Removals, error) {
+	return gives(x, func() (store.Removals, error) { return x.db.Removals(ctx, link, within, over) })
+}
+
+func (x *timely) CommitListing(ctx context.Context, page store.Listing, ttl time.Duration) error {
+	return x.told(func() error { return x.db.CommitListing(ctx, page, ttl) })
+}
+
+func (x *timely) Unlisted(ctx context.Context, system, object string, pass int64, began time.Time, after string, limit int) ([]string, error) {
+	return gives(x, func() ([]string, error) { return x.db.Unlisted(ctx, system, object, pass, began, after, limit) })
+}
+
 func (x *timely) IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) ([]string, error) {
 	return gives(x, func() ([]string, error) { return x.db.IntendCreates(ctx, owner, intents) })
 }
@@ -258,8 +278,4 @@ func (x *timely) Erase(ctx context.Context, o store.Erasure) (store.Erased, erro
 
 func (x *timely) Tombstones(ctx context.Context, asked []store.Tombstone) (map[store.Tombstone]bool, error) {
 	return gives(x, func() (map[store.Tombstone]bool, error) { return x.db.Tombstones(ctx, asked) })
-}
-
-func (x *timely) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error) {
-	return gives(x, func() ([]string, error) { return x.db.IntendRemovals(ctx, owner, intents) })
 }

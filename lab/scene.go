@@ -347,4 +347,6 @@ func (g *stage) holding(system, what string, closed bool) {
 }
 
 // scenes lists them all.
-func scenes() []scene { return slices.Concat(creates(), updates(), turns(), lives(), merges()) }
+func scenes() []scene {
+	return slices.Concat(creates(), updates(), turns(), lives(), merges(), removals())
+}

@@ -128,6 +128,42 @@ func (x *steps) IntendUpdates(ctx context.Context, owner string, intents []store
 	return out, err
 }
 
+func (x *steps) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) (out []string, err error) {
+	err = x.step("intend_removals", intents, func() (err error) {
+		out, err = x.Database.IntendRemovals(ctx, owner, intents)
+		return err
+	})
+	return out, err
+}
+
+func (x *steps) Past(ctx context.Context, system, object string, ids []string) (out map[string][]store.Past, err error) {
+	err = x.step("past", ids, func() (err error) {
+		out, err = x.Database.Past(ctx, system, object, ids)
+		return err
+	})
+	return out, err
+}
+
+func (x *steps) Removals(ctx context.Context, link string, within time.Duration, over int) (out store.Removals, err error) {
+	err = x.step("removals", nil, func() (err error) {
+		out, err = x.Database.Removals(ctx, link, within, over)
+		return err
+	})
+	return out, err
+}
+
+func (x *steps) CommitListing(ctx context.Context, page store.Listing, ttl time.Duration) error {
+	return x.step("commit_listing", page, func() error { return x.Database.CommitListing(ctx, page, ttl) })
+}
+
+func (x *steps) Unlisted(ctx context.Context, system, object string, pass int64, began time.Time, after string, limit int) (out []string, err error) {
+	err = x.step("unlisted", nil, func() (err error) {
+		out, err = x.Database.Unlisted(ctx, system, object, pass, began, after, limit)
+		return err
+	})
+	return out, err
+}
+
 func (x *steps) IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) (out []string, err error) {
 	err = x.step("intend_creates", intents, func() (err error) {
 		out, err = x.Database.IntendCreates(ctx, owner, intents)
@@ -227,14 +263,6 @@ func (x *steps) Erase(ctx context.Context, o store.Erasure) (out store.Erased, e
 	err = x.step("erase", nil, func() (err error) {
 		out, err = x.Database.Erase(ctx, o)
 		x.w.wakeAll(0)
-		return err
-	})
-	return out, err
-}
-
-func (x *steps) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) (out []string, err error) {
-	err = x.step("intend_removals", intents, func() (err error) {
-		out, err = x.Database.IntendRemovals(ctx, owner, intents)
 		return err
 	})
 	return out, err

@@ -132,7 +132,7 @@ type MemberUpdate struct {
 	Why, Cause string
 	// Reopen makes the member wait for a new record: the row is the claim, so it is
 	// used again, with nothing of the old record (3.8). Whoever asks has put the old
-	// id into the history. Nothing else of the update counts.
+	// id into the history. Of the rest only Removal counts.
 	Reopen      bool
 	Removal     json.RawMessage // an open removal; nil: none is open
 	Base        json.RawMessage

@@ -70,6 +70,7 @@ func (c *Client) object(s schema) connectors.Object {
 	for name, f := range s {
 		o.Fields[name] = f.public()
 	}
+	o.TracesOwnOnly = true // by the external id that load() gave (vendors/odoo.md 10)
 	o.Removes = []connectors.Op{connectors.Delete}
 	if s.archives() {
 		o.Removes = []connectors.Op{connectors.Archive, connectors.Delete, connectors.Restore}

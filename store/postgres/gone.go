@@ -23,8 +23,8 @@ FROM unnest($1::text[]::uuid[], $2::text[], $3::boolean[], $4::text[], $5::text[
 WHERE m.identity_id=r.identity_id AND m.system=r.system AND m.record_id IS NOT NULL`
 
 	sqlReopen = `UPDATE member m SET state='creating', record_id=NULL, birth=NULL, base=NULL, base_ver=NULL, base_at=NULL, intent=NULL,
-  sent_vals=NULL, sent_at=NULL, missing_at=NULL, gone_at=NULL, gone_why=NULL, gone_cause=NULL, removal=NULL
-FROM unnest($1::text[]::uuid[], $2::text[]) AS r(identity_id, system)
+  sent_vals=NULL, sent_at=NULL, missing_at=NULL, gone_at=NULL, gone_why=NULL, gone_cause=NULL, removal=r.removal::json
+FROM unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS r(identity_id, system, removal)
 WHERE m.identity_id=r.identity_id AND m.system=r.system AND m.state IN ('active','gone','merged')`
 
 	sqlStates = `UPDATE identity i SET state=COALESCE(r.state, i.state), note=COALESCE(r.note, i.note),
@@ -55,16 +55,17 @@ func queueAbsences(b *pgx.Batch, ok []store.IdentityUpdate) {
 // queueReopened lets members wait for a new record.
 func queueReopened(b *pgx.Batch, ok []store.IdentityUpdate) {
 	var ids, systems []string
+	var removals []*string
 	for _, i := range ok {
 		for _, m := range i.Members {
 			if m.Reopen {
-				ids, systems = append(ids, i.ID), append(systems, m.System)
+				ids, systems, removals = append(ids, i.ID), append(systems, m.System), append(removals, jsonOrNull(m.Removal))
 			}
 		}
 	}
 	if len(ids) > 0 {
 		b.Queue(sqlLockMembers, ids, systems)
-		b.Queue(sqlReopen, ids, systems)
+		b.Queue(sqlReopen, ids, systems, removals)
 	}
 }
 

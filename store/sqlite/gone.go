@@ -22,7 +22,7 @@ const (
 WHERE identity_id=?1 AND system=?2 AND record_id IS NOT NULL AND (?3 OR ?7)`
 
 	sqlReopen = `UPDATE member SET state='creating', record_id=NULL, birth=NULL, base=NULL, base_ver=NULL, base_at=NULL, intent=NULL,
-  sent_vals=NULL, sent_at=NULL, missing_at=NULL, gone_at=NULL, gone_why=NULL, gone_cause=NULL, removal=NULL
+  sent_vals=NULL, sent_at=NULL, missing_at=NULL, gone_at=NULL, gone_why=NULL, gone_cause=NULL, removal=?3
 WHERE identity_id=?1 AND system=?2 AND state IN ('active','gone','merged')`
 
 	sqlIdentityState = `UPDATE identity SET state=COALESCE(?2, state), note=COALESCE(?4, note),

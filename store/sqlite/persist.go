@@ -80,7 +80,7 @@ func (b *batch) identities() error {
 		}
 		for _, m := range u.Members {
 			if m.Reopen {
-				if _, err := b.exec(sqlReopen, u.ID, m.System); err != nil {
+				if _, err := b.exec(sqlReopen, u.ID, m.System, raw(m.Removal)); err != nil {
 					return fmt.Errorf("reopen the member of %s in %s: %w", u.ID, m.System, err)
 				}
 				continue

@@ -140,9 +140,10 @@ func reopenUsesTheClaimAgain(e *env) {
 	e.says(1, store.MemberUpdate{System: erp, State: mapping.MemberGone, Why: "deleted", Cause: "webhook", Base: json.RawMessage(`{"n":1}`),
 		BaseVersion: "v1", Sent: json.RawMessage(`["h"]`), Removal: json.RawMessage(`{}`)})
 	sends := e.member(id(1), erp).Sends
-	e.says(1, store.MemberUpdate{System: erp, Reopen: true})
+	e.says(1, store.MemberUpdate{System: erp, Reopen: true, Removal: json.RawMessage(`{"old":["E1"]}`)})
 	m := e.member(id(1), erp)
-	if m.State != mapping.MemberCreating || m.RecordID != "" || m.Birth != "" || m.Base != nil || m.Intent != nil || m.Sent != nil || m.Removal != nil ||
+	e.json("what was kept of it", m.Removal, `{"old":["E1"]}`)
+	if m.State != mapping.MemberCreating || m.RecordID != "" || m.Birth != "" || m.Base != nil || m.Intent != nil || m.Sent != nil ||
 		!m.SentAt.IsZero() || !m.Gone.IsZero() || m.Why+m.Cause != "" || m.Token == "" || m.Sends != sends {
 		e.t.Fatalf("member %+v, want it to wait for a record, with its token and the count of its sends", m)
 	}
