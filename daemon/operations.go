@@ -26,6 +26,8 @@ func (d *Daemon) Operations() control.Table {
 		"run.apply":        d.runApply,
 		"audit.list":       d.auditList,
 		"link.accept-mode": d.acceptMode,
+		"holds.list":       d.holdsList,
+		"holds.release":    d.holdsRelease,
 
 		"erase.run":         d.eraseRun,
 		"erase.settle":      d.eraseSettle,

@@ -15,8 +15,8 @@ const (
 
 // Reasons of holds on deletes.
 const (
-	holdMass    = "mass delete"
-	holdEmptied = "emptied listing"
+	HoldMass    = "mass delete"
+	HoldEmptied = "emptied listing"
 )
 
 // breaker counts what went in a unit's link lately, this batch's included as far as
@@ -29,7 +29,7 @@ func (b *batch) breaker(ctx context.Context, u *unit) {
 	}
 	r, err := b.Store.Removals(ctx, l.Name, removalWindow, fewRemovals)
 	if err == nil && r.Count > max(fewRemovals, r.Live/removalShare) {
-		err = b.holdDeletes(ctx, l, u.lostIn(), holdMass, map[string]int{"went": r.Count, "of": r.Live})
+		err = b.holdDeletes(ctx, l, u.lostIn(), HoldMass, map[string]int{"went": r.Count, "of": r.Live})
 	}
 	if err != nil {
 		b.endUnit(u, "store", b.storeTrouble(u.rows[0], err))

@@ -194,7 +194,7 @@ func (e *Engine) judgeListing(ctx context.Context, p place, pos deletedPlace) er
 		return nil
 	}
 	for _, l := range e.linksOf(p) {
-		if err := e.holdDeletes(ctx, l, p.system, holdEmptied, map[string]int{"went": lost, "of": pos.Before}); err != nil {
+		if err := e.holdDeletes(ctx, l, p.system, HoldEmptied, map[string]int{"went": lost, "of": pos.Before}); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func (e *Engine) emptied(ctx context.Context, p place) (bool, error) {
 	}
 	for _, h := range holds {
 		for _, l := range e.linksOf(p) {
-			if h.Reason == holdEmptied && h.Link == l.Name && h.System != p.system {
+			if h.Reason == HoldEmptied && h.Link == l.Name && h.System != p.system {
 				return true, nil
 			}
 		}

@@ -31,7 +31,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		serveCommand(), demoCommand(), configCommand(), mappingCommand(), linkCommand(), planCommand(), applyCommand(),
+		serveCommand(), demoCommand(), configCommand(), mappingCommand(), holdsCommand(), linkCommand(), planCommand(), applyCommand(),
 		eraseCommand(), connectorCommand(), healthcheckCommand(), versionCommand(),
 	)
 	return root
