@@ -129,6 +129,24 @@ func (k *keyMeeting) lookThere(ctx context.Context, at place) {
 		}
 		k.facts[key] = f
 	}
+	k.leaveErasedOut(ctx, at)
+}
+
+// leaveErasedOut takes the records of people who were erased for records that are
+// not there: a key must not bring them back (F44).
+func (k *keyMeeting) leaveErasedOut(ctx context.Context, at place) {
+	named := slices.Collect(maps.Values(k.named))
+	free, err := k.withoutErased(ctx, at, named)
+	for _, r := range named {
+		switch {
+		case err != nil:
+			for _, s := range k.by[r.ID] {
+				k.end(s.row, "store", k.storeTrouble(s.row, err))
+			}
+		case !slices.ContainsFunc(free, func(o connectors.Record) bool { return o.ID == r.ID }):
+			k.facts[r.ID] = plan.KeyFacts{Seat: plan.SeatNobody, Named: plan.NamedMissing}
+		}
+	}
 }
 
 // lookHere finds other records of this side with the keys that are about to pair:
@@ -282,7 +300,10 @@ func (b *batch) matchKeyed(ctx context.Context, at place, column string, list []
 	holders := map[string]string{}
 	if len(records) > 0 {
 		var serr error
-		if holders, serr = b.Store.Holders(ctx, at.system, at.object, idsOf(records)); serr != nil {
+		if records, serr = b.withoutErased(ctx, at, records); serr == nil {
+			holders, serr = b.Store.Holders(ctx, at.system, at.object, idsOf(records))
+		}
+		if serr != nil {
 			for _, p := range list {
 				b.endUnit(p.unit, "store", b.storeTrouble(p.unit.rows[0], serr))
 			}

@@ -45,7 +45,11 @@ func (b *batch) twinsAt(ctx context.Context, at place, seekers []seeker) ([][]co
 		if err != nil {
 			return nil, err
 		}
-		holders, serr := b.Store.Holders(ctx, at.system, at.object, idsOf(records))
+		holders := map[string]string{}
+		records, serr := b.withoutErased(ctx, at, records)
+		if serr == nil {
+			holders, serr = b.Store.Holders(ctx, at.system, at.object, idsOf(records))
+		}
 		if serr != nil {
 			return nil, &connectors.Error{Kind: connectors.KindTransient, System: at.system, Object: at.object, Op: "look up", Err: serr}
 		}
