@@ -50,8 +50,8 @@ func holdOn(rules Rules, r Row, s *Side, put writer) bool {
 		return !p.hasBase || p.base.V != want
 	case rules.ReadOnly[s.System], s.refuses(rules, r.Name, want), p.hasBase && s.keepsForm(rules, r.Name, p, want):
 		return false
-	case p.stale: // the definition changed under an old pair (F48)
-		s.setState(r.Name, StateSuspended, struct{}{})
+	case p.stale && r.Force != ForceHere: // the definition changed under an old pair (F48)
+		s.setState(r.Name, StateSuspended, suspendedDetail{Why: WhyDefinition})
 	case state == StateFrozen && s.Frozen[r.Name], len(s.Hops[r.Name]) >= mostPuts:
 		s.setState(r.Name, StateFrozen, frozenDetail{Values: map[string]string{s.System: rules.mask(r.Name, p.value)}, Turns: s.Hops[r.Name]})
 	default:

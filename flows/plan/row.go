@@ -244,5 +244,5 @@ func (s *Side) never(r Row) {
 	if s.Base == nil {
 		s.Base = Base{}
 	}
-	s.Base[r.Name] = BaseEntry{R: r.Rev, Never: true}
+	s.Base[r.Name] = BaseEntry{R: r.Rev, Never: true, G: r.Gone[s.System]}
 }

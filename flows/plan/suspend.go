@@ -70,8 +70,8 @@ func (s *Side) owePutOff(rules Rules) {
 			continue
 		}
 		for _, r := range b {
-			if _, known := s.Base[r.Name]; !known && r.has(s.System) {
-				s.Base[r.Name] = BaseEntry{R: r.Rev, Never: true, G: r.Gone[s.System]}
+			if r.has(s.System) {
+				s.never(r)
 			}
 		}
 	}
