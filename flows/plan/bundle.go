@@ -134,8 +134,10 @@ func partOf(rules Rules, r Row, s *Side) (part, bool) {
 	default:
 		p.hasBase, p.base = true, b
 		kept, taken := s.kept(r.Name)
+		merged := s.merged(rules, r.Name, n)
 		lost := n == "" && b.V != "" && b.G < r.Gone[s.System]
-		switch p.late = lost || taken || n != b.V && s.late(r.Name); {
+		switch p.late = !merged && (lost || taken || n != b.V && s.late(r.Name)); {
+		case merged:
 		case lost: // with its column: it is written back from a side that holds it
 			p.means = b.V
 		case taken:

@@ -160,6 +160,7 @@ const (
 	StateFrozen    = "frozen"    // two sides' automations undo each other (F27)
 	StateWaits     = "waits"     // another row of its group is refused or frozen (F33)
 	StateUnmapped  = "unmapped"  // the side shows a value that the row does not know (F67)
+	StateMerging   = "merging"   // the side took a merged list, and not all are seen to hold it yet (F31)
 	StateFailed    = "failed"    // the row's expression cannot be computed for this record
 )
 
@@ -364,7 +365,7 @@ func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e In
 // echo or a no-op, finished without a look at the other sides (F25 layer 2);
 // what is still to be confirmed has a hint of its own.
 func Quiet(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || len(s.Faults) > 0 || unsure(s, others) || s.robbed() {
+	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || len(s.Faults) > 0 || merges(others) || unsure(s, others) || s.robbed() {
 		return false
 	}
 	taken := map[string]IntentEntry{}
@@ -463,7 +464,7 @@ func reachesAll(rules Rules, r Row, s Side, others []Side) bool {
 // Confirms says that a side holds exactly what its open intent wrote and
 // equals its base in everything else, so that nothing else need be read.
 func Confirms(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || len(s.Faults) > 0 || unsure(s, others) || s.robbed() {
+	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || len(s.Faults) > 0 || merges(others) || unsure(s, others) || s.robbed() {
 		return false
 	}
 	for name, e := range s.Intent.Fields {

@@ -121,9 +121,11 @@ func resolveRow(rules Rules, r Row, e IntentEntry, s *Side, sides []Side) bool {
 func (s *Side) resolveMerged(rules Rules, r Row, e IntentEntry, n string) {
 	switch {
 	case n == e.W:
-		s.clearState(r.Name)
 		if s.Intent.Create {
 			s.setBase(r, n) // it had nothing of its own
+			s.clearState(r.Name)
+		} else {
+			s.setState(r.Name, StateMerging, rules.refusal(s.System, r.Name, e.W))
 		}
 	case e.Seen:
 	case s.Intent.Create && n == "":

@@ -51,7 +51,9 @@ func decide(rules Rules, b bundle, sides []Side, put writer) (Note, bool) {
 		for n, r := range b {
 			if p := v.parts[n]; p.value != winner.parts[n].means {
 				pending[n] = true
-				v.side.clearState(r.Name)
+				if !winner.merged || v.side.States[r.Name].State != StateMerging {
+					v.side.clearState(r.Name) // a merged list stays the side's news until it has the next one
+				}
 				put(v.side.System, r.Name, entry(views, v, winner, n))
 			}
 		}

@@ -31,11 +31,32 @@ func unite(views, contenders []view) (view, Note) {
 // before all had it. Nothing that waits for something else is meant.
 func parted(views []view) bool {
 	for _, v := range views {
-		if _, listed := v.side.States[v.row]; listed || !v.hasBase || v.late {
+		state := v.side.States[v.row].State
+		if state != "" && state != StateMerging || !v.hasBase || v.late {
 			return false
 		}
 	}
 	return !allShown(views)
+}
+
+// merges says that a side took a merged list of which not all are seen to hold it:
+// only a look at all of them ends that.
+func merges(sides []Side) bool {
+	return slices.ContainsFunc(sides, func(s Side) bool {
+		for _, st := range s.States {
+			if st.State == StateMerging {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// merged says that a side shows the merged list that it took: not a late write of
+// ours, although its base is older.
+func (s *Side) merged(rules Rules, row, value string) bool {
+	st := s.States[row]
+	return st.State == StateMerging && detailOf(st).W == rules.mask(row, value)
 }
 
 // united merges the lists element by element. Who removed an element after having

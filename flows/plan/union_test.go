@@ -57,7 +57,8 @@ func TestWhatASideKeepsInItsOwnFormIsNoElement(t *testing.T) {
 // shop is one system of the model: what its vendor holds, and what is remembered.
 type shop struct {
 	plan.Side
-	held string
+	held   string
+	doubts map[string]bool // sent without an answer: might land late (F32)
 }
 
 // world plays a list in three systems with writes that get lost, answered or not,
@@ -72,7 +73,7 @@ func (w *world) sides(unread int) []plan.Side {
 	out := make([]plan.Side, len(w.shops))
 	for i, s := range w.shops {
 		out[i] = s.Side
-		out[i].Presence, out[i].Values = plan.Present, map[string]string{"f": s.held}
+		out[i].Presence, out[i].Values, out[i].Late = plan.Present, map[string]string{"f": s.held}, map[string]bool{"f": s.doubts[s.held]}
 		if unread >= 0 && i != unread {
 			out[i].Presence, out[i].Values = plan.Unread, nil
 		}
@@ -111,6 +112,7 @@ func (w *world) look(at int, fate func(string) string) (wrote bool) {
 			maps.Copy(fields, write.Fields)
 			s.Intent.Fields = fields
 		}
+		s.doubts[write.Fields["f"].W] = how != "answered"
 		if how != "lost" {
 			s.held = write.Fields["f"].W
 		}
@@ -123,7 +125,7 @@ func TestUnionLosesNobodysChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{t: t, rules: listRules("a", "b", "c")}
 		for _, name := range []string{"a", "b", "c"} {
-			s := &shop{held: list("p q r")}
+			s := &shop{held: list("p q r"), doubts: map[string]bool{}}
 			s.System, s.Base = name, plan.Base{"f": {V: s.held, R: "1"}}
 			w.shops = append(w.shops, s)
 		}
@@ -168,6 +170,7 @@ func (w *world) edit(at int, added, removed map[string]bool) {
 		// Who takes an element back before all sides agreed to it may see it again.
 		removed[e] = !slices.ContainsFunc(w.shops, func(s *shop) bool { return !slices.Contains(strings.Split(s.Base["f"].V, "\n"), e) })
 		has = slices.DeleteFunc(has, func(x string) bool { return x == e })
+		s.doubts[strings.Join(has, "\n")] = false // or the edit could not be told from a late write
 	} else {
 		e := fmt.Sprintf("s%02d", len(added))
 		added[e] = true
