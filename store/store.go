@@ -161,7 +161,7 @@ type Removals struct {
 
 // FieldState says why a field is not agreed.
 type FieldState struct {
-	State  string          `json:"state"` // conflict | refused | frozen | diverged | suspended
+	State  string          `json:"state"` // conflict | refused | frozen | diverged | suspended | waits | unmapped | failed | merging
 	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
