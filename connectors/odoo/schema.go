@@ -37,6 +37,7 @@ var kinds = map[string]connectors.FieldType{
 	typeInteger: connectors.TypeNumber, typeFloat: connectors.TypeNumber, typeMonetary: connectors.TypeNumber,
 	typeDate: connectors.TypeDate, typeDatetime: connectors.TypeTime,
 	typeSelection: connectors.TypeEnum, typeMany2one: connectors.TypeReference,
+	typeMany2many: connectors.TypeOther, // ids with commas between them
 }
 
 // writable tells whether values of the field's type can be written.
@@ -51,7 +52,7 @@ func (f field) public() connectors.Field {
 	if !ok {
 		kind = connectors.TypeOther
 	}
-	out := connectors.Field{Type: kind, Label: f.label, ReadOnly: f.readonly}
+	out := connectors.Field{Type: kind, Label: f.label, ReadOnly: f.readonly || !f.writable()}
 	switch kind {
 	case connectors.TypeEnum:
 		out.Options = f.options

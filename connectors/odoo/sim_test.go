@@ -294,3 +294,51 @@ func TestSimWebhooks(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 }
+
+// Tags are ids with commas between them: at birth, by write() and by load(), and
+// emptied.
+func TestSimWritesTags(t *testing.T) {
+	both(t, odoosim.Options{}, func(t *testing.T, sim *odoosim.Sim, c *Client) {
+		ready(t, c)
+		var tags []string
+		for _, name := range []string{"vip", "press"} {
+			id, err := sim.UserCreate("res.partner.category", map[string]any{"name": name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tags = append(tags, strconv.FormatInt(id, 10))
+		}
+		all := tags[0] + "," + tags[1]
+		made := c.Write(t.Context(), object, connectors.Create, []connectors.Write{
+			{Key: "ka", Token: "tok_a", Values: map[string]string{"name": "Ann", "category_id": all}},
+			{Key: "kb", Token: "tok_b", Values: map[string]string{"name": "Bob", "category_id": tags[1]}},
+		})
+		if made[0].Outcome != connectors.Applied || made[1].Outcome != connectors.Applied {
+			t.Fatalf("%v %v", made[0].Err, made[1].Err)
+		}
+		a, b := made[0].RecordID, made[1].RecordID
+		holds := func(want ...string) {
+			t.Helper()
+			seen, err := c.Read(t.Context(), object, []string{a, b}, []string{"category_id"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, w := range want {
+				if got := seen[i].Record.Values["category_id"]; got != w {
+					t.Errorf("record %d holds %q, want %q", i, got, w)
+				}
+			}
+		}
+		holds(all, tags[1])
+		for _, want := range [][]string{{tags[0], tags[0]}, {all, tags[1]}, {"", ""}, {tags[1], all}} {
+			for _, r := range c.Write(t.Context(), object, connectors.Update, []connectors.Write{
+				{RecordID: a, Values: map[string]string{"category_id": want[0]}}, {RecordID: b, Values: map[string]string{"category_id": want[1]}},
+			}) {
+				if r.Outcome != connectors.Applied {
+					t.Fatalf("%v: %v", want, r.Err)
+				}
+			}
+			holds(want...)
+		}
+	})
+}

@@ -29,6 +29,7 @@ const (
 	typeDatetime  = "datetime"
 	typeSelection = "selection"
 	typeMany2one  = "many2one"
+	typeMany2many = "many2many"
 )
 
 // parseID reads a record id: a plain decimal that fits PostgreSQL's int4.
@@ -193,6 +194,10 @@ func toWire(f field, s string) (any, error) {
 	if !f.writable() {
 		return nil, errUnwritable
 	}
+	if f.kind == typeMany2many {
+		ids, err := parseIDs(s)
+		return []any{[]any{commandReplace, 0, ids}}, err
+	}
 	if s == "" {
 		return false, nil
 	}
@@ -225,16 +230,37 @@ func toWire(f field, s string) (any, error) {
 	}
 }
 
+// commandReplace sets all of a many2many: [6, 0, ids] (vendors/odoo.md 4).
+const commandReplace = 6
+
+// parseIDs reads a list of record ids as joined writes it.
+func parseIDs(s string) ([]int64, error) {
+	ids := []int64{}
+	for part := range strings.SplitSeq(s, ",") {
+		id, ok := parseID(part)
+		if !ok && s != "" {
+			return nil, errors.New("not a list of record ids with commas between them")
+		}
+		if ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
 // toCell gives column and cell of a value for load(), where every cell is a
 // string (vendors/odoo.md 7). Empty clears; a boolean has no empty.
 func toCell(f field, s string) (column, cell string, err error) {
 	column = f.name
-	if f.kind == typeMany2one {
+	if f.kind == typeMany2one || f.kind == typeMany2many {
 		column += "/.id"
 	}
 	v, err := toWire(f, s)
 	if err != nil {
 		return column, "", err
+	}
+	if f.kind == typeMany2many {
+		return column, s, nil
 	}
 	switch v := v.(type) {
 	case bool:

@@ -53,6 +53,8 @@ func TestToWireAndCell(t *testing.T) {
 		{typeBoolean, "", `false`, "f", "False"},
 		{typeMany2one, "57", `57`, "f/.id", "57"},
 		{typeMany2one, "", `false`, "f/.id", ""},
+		{typeMany2many, "3,57", `[[6, 0, [3, 57]]]`, "f/.id", "3,57"},
+		{typeMany2many, "", `[[6, 0, []]]`, "f/.id", ""},
 		{typeFloat, "10.50", `10.5`, "f", "10.5"},
 		{typeInteger, "-3", `-3`, "f", "-3"},
 		{typeDate, "2026-11-20", `"2026-11-20"`, "f", "2026-11-20"},
@@ -81,7 +83,7 @@ func TestToWireRefuses(t *testing.T) {
 	for _, x := range []struct{ kind, text string }{
 		{typeBoolean, "yes"}, {typeInteger, "1.5"}, {typeFloat, "1,5"}, {typeFloat, "NaN"}, {typeFloat, "."},
 		{typeMany2one, "Germany"}, {typeMany2one, "0"}, {typeMany2one, "-1"}, {typeDate, "20.11.2026"},
-		{typeDatetime, "2026-11-20 15:03:37"}, {"many2many", "1,2"}, {"binary", "x"},
+		{typeDatetime, "2026-11-20 15:03:37"}, {typeMany2many, "1, 2"}, {typeMany2many, "vip"}, {typeMany2many, "1,"}, {"one2many", "1"}, {"binary", "x"},
 	} {
 		if v, err := toWire(field{name: "f", kind: x.kind}, x.text); err == nil {
 			t.Errorf("toWire(%s, %q) = %v, want an error", x.kind, x.text, v)

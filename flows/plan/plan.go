@@ -164,19 +164,6 @@ const (
 	StateFailed    = "failed"    // the row's expression cannot be computed for this record
 )
 
-// Fault is a row that a side shows and that has no canonical value. Nothing is
-// decided on it, and no base moves.
-type Fault struct {
-	State string // StateUnmapped, StateFailed
-	Value string // as it is shown
-	Why   string // for people; never a value
-}
-
-type faultDetail struct {
-	Value string `json:"value,omitempty"`
-	Why   string `json:"why"`
-}
-
 // Presence is how a side was seen.
 type Presence string
 
@@ -325,25 +312,6 @@ func Decide(rules Rules, in []Side) Decision {
 	return d
 }
 
-// tellFaults lists the rows that a side shows and that have no value, and forgets
-// those that have one again.
-func (s *Side) tellFaults(rules Rules) {
-	for _, r := range rules.Rows {
-		f, faulty := s.Faults[r.Name]
-		_, shown := s.Values[r.Name]
-		switch state := s.States[r.Name].State; {
-		case faulty:
-			d := faultDetail{Why: f.Why}
-			if f.Value != "" {
-				d.Value = rules.mask(r.Name, f.Value)
-			}
-			s.setState(r.Name, f.State, d)
-		case shown && (state == StateUnmapped || state == StateFailed):
-			s.clearState(r.Name)
-		}
-	}
-}
-
 // fixed puts the fixed fields that a side lacks. A side that exists gets them
 // when every side has its record: token and inverse ids then go in one write.
 func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e IntentEntry)) {
@@ -383,16 +351,6 @@ func Quiet(rules Rules, s Side, others []Side) bool {
 		}
 	}
 	return (s.Base != nil || len(taken) > 0) && settled(rules, s, taken)
-}
-
-// elsewhere says that a side took an element of this one, which took it back before
-// all had it: see parted.
-func elsewhere(r Row, s Side, others []Side) bool {
-	return len(others) > 2 && slices.ContainsFunc(others, func(o Side) bool {
-		b, known := o.Base[r.Name]
-		_, listed := o.States[r.Name]
-		return known && !b.Never && !listed && o.Intent == nil && b.V != s.Values[r.Name]
-	})
 }
 
 // robbed says that a late write of ours took the place of an edit that was read

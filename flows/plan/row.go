@@ -1,7 +1,5 @@
 package plan
 
-import "slices"
-
 // writer takes what a side is to be sent.
 type writer func(system, name string, e IntentEntry)
 
@@ -217,22 +215,6 @@ func remember(b bundle, views []view) {
 		for _, v := range views {
 			if v.parts[n].fresh {
 				v.side.never(r)
-			}
-		}
-	}
-}
-
-// expect marks the rows of a new pair on which nothing can be decided since a side
-// shows a value that they do not know: once it does, they are no news to an old pair.
-func expect(b bundle, sides []Side) {
-	for _, r := range b {
-		faulty := func(s Side) bool { _, ok := s.Faults[r.Name]; return ok }
-		if !slices.ContainsFunc(sides, faulty) {
-			continue
-		}
-		for i := range sides {
-			if s := &sides[i]; s.newcomer && s.Presence == Present && r.has(s.System) {
-				s.never(r)
 			}
 		}
 	}

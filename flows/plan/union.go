@@ -39,6 +39,16 @@ func parted(views []view) bool {
 	return !allShown(views)
 }
 
+// elsewhere says that a side took an element of this one, which took it back before
+// all had it: see parted.
+func elsewhere(r Row, s Side, others []Side) bool {
+	return len(others) > 2 && slices.ContainsFunc(others, func(o Side) bool {
+		b, known := o.Base[r.Name]
+		_, listed := o.States[r.Name]
+		return known && !b.Never && !listed && o.Intent == nil && b.V != s.Values[r.Name]
+	})
+}
+
 // merges says that a side took a merged list of which not all are seen to hold it:
 // only a look at all of them ends that.
 func merges(sides []Side) bool {
