@@ -15,8 +15,6 @@
 package fields
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,10 +80,6 @@ type codec struct {
 	get func(shown []string) (string, bool)
 	put func(canonical string, shown []string) []string
 }
-
-// revLength is how many hexadecimal digits a row's fingerprint has: 48 bits are
-// plenty to tell the few versions of one row apart.
-const revLength = 12
 
 // Compile checks a definition and makes it ready for use. The error is an Error.
 // A row with an expression must then be bound, too.
@@ -176,61 +170,6 @@ func (r *Row) Bind(types map[string]string) error {
 	return nil
 }
 
-// fingerprint hashes everything that decides what a row means. Lengths are part
-// of it, so that no two definitions read alike. What a definition does not have
-// leaves the fingerprint as it was before that existed.
-func fingerprint(s Spec, set setting) string {
-	var b strings.Builder
-	put := func(s string) { fmt.Fprintf(&b, "%d:%s,", len(s), s) }
-	put(s.As)
-	fmt.Fprintf(&b, "%d params,", len(set.params))
-	for _, name := range slices.Sorted(maps.Keys(set.params)) {
-		put(name)
-		put(set.params[name])
-	}
-	for _, system := range slices.Sorted(maps.Keys(s.Columns)) {
-		put(system)
-		fmt.Fprintf(&b, "%d columns,", len(s.Columns[system]))
-		for _, c := range s.Columns[system] {
-			put(c)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(set.per)) {
-		for _, system := range slices.Sorted(maps.Keys(set.per[name])) {
-			put("per")
-			put(name)
-			put(system)
-			put(set.per[name][system])
-		}
-	}
-	for _, v := range s.Values {
-		put("meaning")
-		put(v.Name)
-		for _, system := range slices.Sorted(maps.Keys(v.In)) {
-			put(system)
-			fmt.Fprintf(&b, "%d values,", len(v.In[system]))
-			for _, text := range v.In[system] {
-				put(text)
-			}
-		}
-	}
-	if s.Unknown != "" {
-		put("unknown")
-		put(s.Unknown)
-		put(s.Default)
-	}
-	if s.Expr != "" {
-		put("expr")
-		put(s.Expr)
-	}
-	if s.Const != nil {
-		put("value")
-		put(*s.Const)
-	}
-	sum := sha256.Sum256([]byte(b.String()))
-	return hex.EncodeToString(sum[:])[:revLength]
-}
-
 // Name gives the name of the row.
 func (r *Row) Name() string { return r.name }
 
@@ -304,11 +243,7 @@ func (r *Row) Read(system string, values map[string]string) (canonical string, o
 		if !shown {
 			return "", false, nil
 		}
-		canonical = r.norm(v)
-		if !r.Holds(canonical) {
-			return "", false, r.unheld(v)
-		}
-		return canonical, true, nil
+		return r.held(system, r.norm(v), v)
 	}
 	shown := make([]string, len(columns))
 	for i, column := range columns {
@@ -320,18 +255,30 @@ func (r *Row) Read(system string, values map[string]string) (canonical string, o
 	}
 	text, known := c.get(shown)
 	if !known {
-		return "", false, &Fault{Value: strings.Join(shown, " "), Detail: "this value is not in the row's values", Park: r.unknown == UnknownPark}
+		return r.strange(system, strings.Join(shown, " "), "this value is not in the row's values")
 	}
-	canonical = r.norm(text)
+	return r.held(system, r.norm(text), strings.Join(shown, " "))
+}
+
+// held gives a canonical value, if the other systems can hold it.
+func (r *Row) held(system, canonical, shown string) (string, bool, *Fault) {
 	if !r.Holds(canonical) {
-		return "", false, r.unheld(strings.Join(shown, " "))
+		return r.strange(system, shown, "a system of the row cannot hold this value so that it comes back")
 	}
 	return canonical, true, nil
 }
 
-func (r *Row) unheld(value string) *Fault {
-	return &Fault{Value: value, Detail: "a system of the row cannot hold this value so that it comes back", Park: r.unknown == UnknownPark}
+// strange is a value that means nothing to the row. Where nothing flows from it is
+// no fault: it differs from all that the row knows, and is written over.
+func (r *Row) strange(system, shown, why string) (string, bool, *Fault) {
+	if r.constant != nil || r.from != "" && system != r.from {
+		return strangeMark + cleanText(shown), true, nil
+	}
+	return "", false, &Fault{Value: shown, Detail: why, Park: r.unknown == UnknownPark}
 }
+
+// strangeMark begins what a target shows and a row does not know.
+const strangeMark = "?"
 
 // compute evaluates the row's expression on a record of its source.
 func (r *Row) compute(values map[string]string) (string, bool, *Fault) {
@@ -342,11 +289,7 @@ func (r *Row) compute(values map[string]string) (string, bool, *Fault) {
 	case !shown:
 		return "", false, nil
 	}
-	canonical := r.norm(text)
-	if !r.Holds(canonical) {
-		return "", false, r.unheld(text)
-	}
-	return canonical, true, nil
+	return r.held(r.from, r.norm(text), text)
 }
 
 // Put gives the columns to write so that Get gives canonical: only those that

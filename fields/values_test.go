@@ -117,6 +117,22 @@ func TestUnknownValuesDoNotFlow(t *testing.T) {
 	}
 }
 
+// Nothing flows from a target, so what is unknown there is only another value.
+func TestUnknownValueInATargetIsWrittenOver(t *testing.T) {
+	fixed := "small"
+	values := []Value{meaning("small", "smb", "11")}
+	for name, r := range map[string]*Row{
+		"one way":  compiled(t, Spec{As: asMap, Values: values, From: "x"}),
+		"constant": compiled(t, Spec{As: asMap, Values: values, Const: &fixed}),
+	} {
+		now := map[string]string{"b": "small"} // the name of the meaning, which is no value of y
+		read, ok := r.Get("y", now)
+		if !ok || read == "small" || r.Put("y", "small", now)["b"] != "11" {
+			t.Errorf("%s: read %q, %v; writes %v", name, read, ok, r.Put("y", "small", now))
+		}
+	}
+}
+
 func TestSetKeepsOrderAndSpellingOfWhatStays(t *testing.T) {
 	r := compiled(t, Spec{As: asSet, Values: []Value{{Name: "vip", In: map[string][]string{"x": {"VIP", "Very important"}}}}})
 	now := map[string]string{"a": "red; Very important;blue"}
@@ -193,6 +209,30 @@ func TestDefinitionFaultsNameTheirKey(t *testing.T) {
 				t.Errorf("%v at %v; want %q at %q", err, err, tt.want, tt.key)
 			}
 		})
+	}
+}
+
+func TestRevCoversAllThatARowMeans(t *testing.T) {
+	a, b := "a", "b"
+	values := []Value{meaning("", "smb", "11"), meaning("", "ent", "12", "13")}
+	seen := map[string]int{}
+	for i, s := range []Spec{
+		{As: asMap, Values: values}, {As: asMap, Values: values[:1]}, {As: asMap, Values: []Value{values[0], meaning("", "ent", "13", "12")}},
+		{As: asMap, Values: []Value{values[0], meaning("big", "ent", "12", "13")}},
+		{As: asMap, Values: values, Unknown: UnknownPark}, {As: asMap, Values: values, Unknown: UnknownDefault, Default: "smb", From: "x"},
+		{As: asMap, Values: values, Unknown: UnknownDefault, Default: "ent", From: "x"},
+		{As: asSet}, {As: asSet, Params: map[string]string{paramSeparator: ","}}, {As: asSet, Per: per(paramSeparator, map[string]string{"x": ","})},
+		{As: asSet, Per: per(paramSeparator, map[string]string{"y": ","})},
+		{From: "x", Expr: "a"}, {From: "x", Expr: "a + a"}, {Const: &a}, {Const: &b}, {},
+	} {
+		r := compiled(t, s)
+		if before, taken := seen[r.Rev()]; taken {
+			t.Errorf("definition %d has the fingerprint of %d", i, before)
+		}
+		seen[r.Rev()] = i
+	}
+	if compiled(t, Spec{Samples: []string{"x"}}).Rev() != compiled(t, Spec{}).Rev() {
+		t.Error("samples change what a row means")
 	}
 }
 
