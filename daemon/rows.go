@@ -45,11 +45,10 @@ func CheckField(f config.Field) *config.KeyError {
 // CheckTwoWay tries a row on the samples of its transform and its own. A row that
 // cannot be compiled is told by CheckField.
 func CheckTwoWay(f config.Field) error {
-	row, err := fields.Compile(specOf(f))
-	if err != nil {
-		return nil
+	if row, err := fields.Compile(specOf(f)); err == nil {
+		return fields.CheckTwoWay(row)
 	}
-	return fields.CheckTwoWay(row)
+	return nil
 }
 
 // compileRow compiles a row, with the types of its source's fields where it is

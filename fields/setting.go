@@ -29,9 +29,6 @@ func (s setting) systems() []string { return slices.Sorted(maps.Keys(s.spec.Colu
 // writes says that the row may be written in a system.
 func (s setting) writes(system string) bool { return s.spec.From != system }
 
-// everyWay says that the row goes every way.
-func (s setting) everyWay() bool { return s.spec.From == "" && s.spec.Const == nil }
-
 func settingOf(s Spec, t transform) (setting, *Error) {
 	set := setting{spec: s, params: map[string]string{}, per: map[string]map[string]string{}}
 	for _, name := range slices.Sorted(maps.Keys(s.Params)) {

@@ -5,7 +5,7 @@ var moreOfFlows = []mutant{
 	{
 		name:   "intents forget the bases before them",
 		breaks: "a write that never happened puts back the bases that it was decided on (CORRECTNESS 3.6)",
-		edits:  []edit{{"flows/plan/resolve.go", "\t\tputBack(r, e, s, sides)\n", ""}},
+		edits:  []edit{{"flows/plan/resolve.go", "\t\tputBack(r, e, s, sides)\n\t\tif s.Intent.Acked {", "\t\tif s.Intent.Acked {"}},
 		tests:  []string{"./flows/plan -run TestWriteThatNeverHappenedLosesNoEdit"},
 	},
 	{
@@ -29,7 +29,7 @@ var moreOfFlows = []mutant{
 	{
 		name:   "source's base moves with the intent",
 		breaks: "bases move on evidence, never on what we meant to write (STYLE habit 2)",
-		edits:  []edit{{"flows/plan/row.go", "(v.side == winner.side && pending[n])", "(v.side == winner.side && pending[n] && n < 0)"}},
+		edits:  []edit{{"flows/plan/row.go", "winner.merged) && pending[n])", "winner.merged) && pending[n] && n < 0)"}},
 		tests:  []string{"./flows/plan -run TestDecisionTable|TestLostWriteIsStillPending"},
 	},
 	{
@@ -132,7 +132,7 @@ var moreOfFlows = []mutant{
 	{
 		name:   "column left out is empty",
 		breaks: "a field that an answer leaves out says nothing (CORRECTNESS F66)",
-		edits:  []edit{{"flows/link.go", "if v, shown := r.Get(system, values); shown {", "if v, _ := r.Get(system, values); v == v {"}},
+		edits:  []edit{{"flows/link.go", "case shown:\n\t\t\tout[r.Name()] = v", "case shown || fault == nil:\n\t\t\tout[r.Name()] = v"}},
 		tests:  []string{"./flows -run TestColumnThatAnAnswerLeavesOutSaysNothing"},
 	},
 	{

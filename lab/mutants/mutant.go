@@ -27,7 +27,7 @@ type edit struct{ file, old, new string }
 // mutants gives all of them: those of TESTING 2(j), then our own.
 func mutants() []mutant {
 	var out []mutant
-	for _, list := range [][]mutant{creates, updates, stores, wires, batches, moreOfCreates, moreOfFlows, moreOfStores, moreOfPostgres, moreOfRecovery, moreOfTheRest} {
+	for _, list := range [][]mutant{creates, updates, stores, wires, batches, moreOfCreates, moreOfFlows, moreOfFields, moreOfStores, moreOfPostgres, moreOfRecovery, moreOfTheRest} {
 		out = append(out, list...)
 	}
 	return out
