@@ -22,6 +22,7 @@ type persona struct {
 	Visible  bool // reads show the token
 	Versions bool // records have versions
 	Bin      bool // listings show what was archived
+	Removes  bool // it takes archive, delete and restore from us, and lists its bin apart
 	Retries  int  // of a webhook that is refused
 
 	Shout    string // the column that is stored in capitals, "" for none

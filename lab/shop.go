@@ -118,7 +118,7 @@ func (s *shop) changed(it *item, c simulator.Change, what string) {
 	c.At, c.Object, c.ID = s.w.s.now, items, it.id
 	s.truth.Changed(c)
 	own := s.p.Marks && it.ours
-	body, err := json.Marshal(connectors.Hint{Object: items, RecordID: it.id, Version: s.versionOf(it), Own: own, What: what})
+	body, err := json.Marshal(connectors.Hint{Object: items, RecordID: it.id, Version: s.versionOf(it), Own: own, What: what, Removed: c.Gone})
 	if err != nil {
 		panic(fmt.Sprintf("lab: a hint of plain fields does not encode: %v", err))
 	}
@@ -208,10 +208,24 @@ func (s *shop) clone(id string) string {
 }
 
 // archive puts a record into the vendor's bin, by hand.
-func (s *shop) archive(id string) {
-	it := s.byID[id]
-	it.archived = true
-	s.changed(it, simulator.Change{Gone: true, Actor: byUser}, "archived")
+func (s *shop) archive(id string) { s.remove(s.byID[id], connectors.Archive, byUser) }
+
+// remove puts a record into the bin, takes it out of it, or ends it; what is done
+// already is done.
+func (s *shop) remove(it *item, op connectors.Op, actor string) {
+	switch {
+	case it == nil || op != connectors.Delete && it.archived == (op == connectors.Archive):
+		return
+	case op == connectors.Restore:
+		it.archived = false
+		s.changed(it, simulator.Change{Actor: actor}, "restored")
+		return
+	case op == connectors.Delete:
+		delete(s.byID, it.id)
+	default:
+		it.archived = true
+	}
+	s.changed(it, simulator.Change{Gone: true, Actor: actor}, string(op)+"d")
 }
 
 // shopReceiver takes what a shop announces.

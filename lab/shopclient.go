@@ -41,6 +41,9 @@ func (x *shopClient) Probe(context.Context, []string) (connectors.System, error)
 	if p.Class == connectors.ClassBlind {
 		o.TokenField = ""
 	}
+	if p.Removes {
+		o.Removes, o.ListsBin = []connectors.Op{connectors.Archive, connectors.Delete, connectors.Restore}, true
+	}
 	for _, c := range shopColumns {
 		o.Fields[c] = connectors.Field{Type: connectors.TypeText}
 	}
@@ -99,7 +102,11 @@ func (x *shopClient) List(_ context.Context, _ string, q connectors.Query) (conn
 	var page connectors.Page
 	e := x.call("list", nil, func() (int, []string) {
 		all := slices.DeleteFunc(x.s.sorted(), func(it *item) bool {
-			return it.modified.Before(q.Since) || (it.archived && !x.s.p.Bin) || standing(it) <= q.Cursor
+			hidden := it.archived && !x.s.p.Bin
+			if x.s.p.Removes {
+				hidden = it.archived != q.Bin
+			}
+			return it.modified.Before(q.Since) || hidden || standing(it) <= q.Cursor
 		})
 		slices.SortFunc(all, func(a, b *item) int { return strings.Compare(standing(a), standing(b)) })
 		for i, it := range all {
@@ -216,7 +223,8 @@ func (s *shop) take(op connectors.Op, writes []connectors.Write) (out []connecto
 // objection is the vendor's refusal of one write. Its words hold the value, as
 // those of real vendors do.
 func (s *shop) objection(op connectors.Op, w connectors.Write) *connectors.Error {
-	if it := s.byID[w.RecordID]; op == connectors.Update && (it == nil || it.archived) {
+	it := s.byID[w.RecordID]
+	if op == connectors.Update && (it == nil || it.archived) || op == connectors.Restore && it == nil {
 		return s.error(op, connectors.KindGone, "there is no such record")
 	}
 	if c := s.valid(w.Values); c != "" {
@@ -247,9 +255,14 @@ func (s *shop) refuseAll(op connectors.Op, out []connectors.Result) {
 func (s *shop) apply(op connectors.Op, w connectors.Write) connectors.Result {
 	r := connectors.Result{Key: w.Key, Outcome: connectors.Applied}
 	it, existed := s.byID[w.RecordID], false
-	if op == connectors.Create {
+	switch op {
+	case connectors.Create:
 		it, existed = s.make(w.Token, w.Values)
-	} else {
+	case connectors.Archive, connectors.Delete, connectors.Restore:
+		s.remove(it, op, byApp)
+		r.RecordID = w.RecordID
+		return r
+	default:
 		s.store(it, w.Values, byApp)
 	}
 	if existed {

@@ -112,7 +112,7 @@ func (st *story) swarm() (swarm, error) {
 	for _, name := range d.systems {
 		if name != crm && name != erp {
 			d.personas[name] = persona{
-				Class: connectors.ClassUnique, Settle: 5 * time.Minute, Answers: true, Knows: true, Visible: true, Versions: true, Bin: true, Retries: 5,
+				Class: connectors.ClassUnique, Settle: 5 * time.Minute, Answers: true, Knows: true, Visible: true, Versions: true, Removes: true, Retries: 5,
 			}
 		}
 	}

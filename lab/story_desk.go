@@ -19,6 +19,7 @@ type desk interface {
 	archive(object, id string) error
 	remove(object, id string) error
 	restore(object, id string) error
+	erase(object, id string) error
 	merge(object, winner, loser string) (survivor string, err error)
 	// all gives the records that are there by id, archived ones under archived.
 	all(object string) map[string]map[string]string
@@ -51,7 +52,8 @@ func (d crmDesk) edit(object, id string, columns map[string]string) error {
 }
 func (d crmDesk) archive(object, id string) error { return d.sim.UserArchive(object, id) }
 func (d crmDesk) remove(object, id string) error  { return d.sim.UserArchive(object, id) }
-func (d crmDesk) restore(string, string) error    { return errNotThere }
+func (d crmDesk) restore(object, id string) error { return d.sim.UserRestore(object, id) }
+func (d crmDesk) erase(object, id string) error   { return d.sim.UserErase(object, id) }
 func (d crmDesk) merge(object, winner, loser string) (string, error) {
 	return d.sim.UserMerge(object, winner, loser)
 }
@@ -78,6 +80,8 @@ func (d erpDesk) archive(object, id string) error {
 func (d erpDesk) restore(object, id string) error {
 	return d.sim.UserWrite(object, number(id), map[string]any{"active": true})
 }
+
+func (d erpDesk) erase(string, string) error { return errNotThere }
 
 func (d erpDesk) remove(object, id string) error { return d.sim.UserUnlink(object, number(id)) }
 
@@ -156,8 +160,15 @@ func (d shopDesk) archive(_, id string) error {
 	d.s.archive(id)
 	return nil
 }
-func (d shopDesk) remove(object, id string) error               { return d.archive(object, id) }
-func (d shopDesk) restore(string, string) error                 { return errNotThere }
+func (d shopDesk) remove(_, id string) error {
+	d.s.remove(d.s.byID[id], connectors.Delete, byUser)
+	return nil
+}
+func (d shopDesk) restore(_, id string) error {
+	d.s.remove(d.s.byID[id], connectors.Restore, byUser)
+	return nil
+}
+func (d shopDesk) erase(string, string) error                   { return errNotThere }
 func (d shopDesk) merge(string, string, string) (string, error) { return "", errNotThere }
 
 func (d shopDesk) all(string) map[string]map[string]string {

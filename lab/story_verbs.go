@@ -25,6 +25,7 @@ func init() {
 		"archive":     handled(desk.archive),
 		"delete":      handled(desk.remove),
 		"restore":     handled(desk.restore),
+		"erase":       handled(desk.erase),
 		"merge":       (*telling).mergeRecords,
 		"rest":        func(t *telling, _ command) error { t.rest(); return nil },
 		"stop":        func(t *telling, _ command) error { t.stopped = true; return nil },
