@@ -167,6 +167,7 @@ func (st *story) play(o Options, plan ...injection) (told, error) {
 
 // begin is where the story proper begins: what syncd writes from here on counts.
 func (t *telling) begin() {
+	t.nameOurs(t.identities()) // while they are paired
 	t.begun = true
 	for _, v := range t.systems {
 		t.born[v.name] = len(v.truth.Changes())

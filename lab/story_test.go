@@ -96,18 +96,29 @@ func TestScenarios(t *testing.T) {
 func TestScenariosOnPostgres(t *testing.T) {
 	began, n := time.Now(), 0
 	o := onPostgres(t, Options{Dir: folder(t), Verbose: *flagVerbose})
+	jobs := make(chan *story)
+	var wg sync.WaitGroup
+	for range *flagWorkers {
+		wg.Go(func() {
+			for st := range jobs {
+				p, err := st.play(o)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				reportStory(t, "postgres", p)
+				compareGolden(t, "postgres", p)
+			}
+		})
+	}
 	for _, c := range scenarios(t) {
 		for _, st := range c.stories {
 			n++
-			p, err := st.play(o)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			reportStory(t, "postgres", p)
-			compareGolden(t, "postgres", p)
+			jobs <- st
 		}
 	}
+	close(jobs)
+	wg.Wait()
 	fmt.Printf("scenarios store=postgres played=%d seconds=%.1f\n", n, time.Since(began).Seconds())
 }
 
