@@ -160,7 +160,11 @@ func (t *telling) writesText() string {
 			}
 		}
 		slices.SortStableFunc(list, func(a, b wrote) int {
-			return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(t.writtenTo(a), t.writtenTo(b)), cmp.Compare(t.valuesText(a.ref(), a.values), t.valuesText(b.ref(), b.values)))
+			call := cmp.Compare(a.call, b.call)
+			if t.st.loose { // which of them is first is chance, too
+				call = cmp.Compare(a.op, b.op)
+			}
+			return cmp.Or(call, cmp.Compare(t.writtenTo(a), t.writtenTo(b)), cmp.Compare(t.valuesText(a.ref(), a.values), t.valuesText(b.ref(), b.values)))
 		})
 		for _, w := range list {
 			fmt.Fprintf(&out, "%s %s%s%s\n", w.op, t.writtenTo(w), t.valuesText(w.ref(), w.values), t.outcomeText(w))
@@ -333,6 +337,9 @@ func (t *telling) mapText(ids []*store.Identity) string {
 	return joined(append(out, rows...))
 }
 
+// reopened is what a removal is that was undone: it is kept in mind only.
+const reopened = "reopen"
+
 // stateText says what a member is, and why, where that is not plainly active.
 func stateText(m store.Member) string {
 	var words []string
@@ -345,8 +352,9 @@ func stateText(m store.Member) string {
 	if m.Why != "" {
 		words = append(words, m.Why)
 	}
-	if len(m.Removal) > 0 {
-		words = append(words, "removal open")
+	var removal struct{ Op string }
+	if json.Unmarshal(m.Removal, &removal) == nil && removal.Op != "" && removal.Op != reopened {
+		words = append(words, removal.Op+" open")
 	}
 	if len(words) == 0 {
 		return ""

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -179,7 +180,7 @@ func (t *telling) begin() {
 
 // tell does one line after another.
 func (t *telling) tell(lines []line) error {
-	for _, l := range lines {
+	for _, l := range repeated(lines) {
 		c, err := t.st.parseCommand(l)
 		if err != nil {
 			return err
@@ -208,6 +209,26 @@ func (t *telling) tell(lines []line) error {
 		}
 	}
 	return nil
+}
+
+// repeated writes out the lines that begin with "repeat N": once for each number,
+// which takes the place of #.
+func repeated(lines []line) []line {
+	var out []line
+	for _, l := range lines {
+		words := strings.SplitN(l.text, " ", 3)
+		n := 0
+		if len(words) == 3 && words[0] == "repeat" {
+			n, _ = strconv.Atoi(words[1]) // no number: the line is read as it is, and refused
+		}
+		if n == 0 {
+			out = append(out, l)
+		}
+		for i := range n {
+			out = append(out, line{l.n, strings.ReplaceAll(words[2], "#", strconv.Itoa(i+1))})
+		}
+	}
+	return out
 }
 
 // pass lets time go by.
