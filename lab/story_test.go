@@ -23,7 +23,7 @@ var (
 
 // storyStride is how many of the single faults one is played of by default: a
 // slice through all scenarios and all boundaries.
-const storyStride = 61
+const storyStride = 127
 
 // scenarios reads the files of scenarios that were asked for.
 func scenarios(t *testing.T) []*chapter {
