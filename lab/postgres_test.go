@@ -162,10 +162,6 @@ func (x *timely) IntendRemovals(ctx context.Context, owner string, intents []sto
 	return gives(x, func() ([]string, error) { return x.db.IntendRemovals(ctx, owner, intents) })
 }
 
-func (x *timely) Past(ctx context.Context, system, object string, records []string) (map[string][]store.Past, error) {
-	return gives(x, func() (map[string][]store.Past, error) { return x.db.Past(ctx, system, object, records) })
-}
-
 func (x *timely) Removals(ctx context.Context, link string, within time.Duration, over int) (store.Removals, error) {
 	return gives(x, func() (store.Removals, error) { return x.db.Removals(ctx, link, within, over) })
 }

@@ -31,7 +31,8 @@ func installed(t *testing.T) (configPath string, open func() *sqlite.Store) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_WEBHOOK_SECRET", "ODOO_API_KEY", "ODOO_WEBHOOK_SECRET"} {
+	for _, name := range []string{"HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_WEBHOOK_SECRET", "ODOO_API_KEY", "ODOO_WEBHOOK_SECRET",
+		"SHOP_TOKEN", "SHOP_SIGNING_SECRET", "SHOP_WEBHOOK_SECRET"} {
 		t.Setenv(name, "a-secret-of-the-tests-"+strings.ToLower(name))
 	}
 	t.Setenv("SYNCD_STORE_SQLITE", filepath.Join(dir, "syncd.db"))
