@@ -49,6 +49,8 @@ type Store interface {
 	PutInForce(ctx context.Context, f store.InForce) (bool, error)
 	Definitions(ctx context.Context) ([]store.Definition, error)
 	WakeSuspended(ctx context.Context, link string, rows, systems []string, lane store.Lane, cause string) (int, error)
+	Beat(ctx context.Context, r store.Replica) error
+	Replicas(ctx context.Context, within time.Duration) ([]store.Replica, error)
 	NewRun(ctx context.Context, r store.Run) (int64, error)
 	AddRunRows(ctx context.Context, run int64, rows []store.RunRow) error
 	EndRun(ctx context.Context, r store.Run) error

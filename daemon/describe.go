@@ -96,6 +96,7 @@ func (d *Daemon) watchSchema(ctx context.Context) {
 	ticker := time.NewTicker(schemaPoll)
 	defer ticker.Stop()
 	for {
+		d.beat(ctx)
 		d.describeDue(ctx)
 		basis, err := d.schemaBasis(ctx)
 		d.schema.mu.Lock()
@@ -112,6 +113,30 @@ func (d *Daemon) watchSchema(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// replicaFresh is for how long a replica that was seen counts.
+const replicaFresh = 6 * schemaPoll
+
+// beat notes what this replica runs, and counts the configurations that run side by
+// side: more than one is a deploy under way, or one that was forgotten.
+func (d *Daemon) beat(ctx context.Context) {
+	if err := d.store.Beat(ctx, store.Replica{Name: d.Owner, Version: Version(), ConfigRev: d.Config.Rev}); err != nil {
+		return // the flows say more about a store that does not answer
+	}
+	revs := map[string]bool{}
+	for _, r := range d.replicas(ctx) {
+		revs[r.ConfigRev] = true
+	}
+	d.metrics.revisions.Set(float64(len(revs)))
+}
+
+func (d *Daemon) replicas(ctx context.Context) []store.Replica {
+	rs, err := d.store.Replicas(ctx, replicaFresh)
+	if err != nil {
+		return nil
+	}
+	return rs
 }
 
 // schemaBasis is what the store has: fingerprints of objects, definitions in force.

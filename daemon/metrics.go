@@ -35,6 +35,7 @@ type metrics struct {
 	amnesia   *prometheus.CounterVec
 	described *prometheus.CounterVec
 	suspended *prometheus.GaugeVec
+	revisions prometheus.Gauge
 	now       func() time.Time
 }
 
@@ -74,6 +75,7 @@ func newMetrics(reg *prometheus.Registry, now func() time.Time) *metrics {
 		suspended: gauge("syncd_suspended_rows", "Rows of a link that wait: for a column, or for a plan.", "link", "reason"),
 		now:       now,
 	}
+	m.revisions = gauge("syncd_config_revisions", "Configurations that replicas run side by side.").WithLabelValues()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	buildInfo := gauge("syncd_build_info", "The running build.", "version", "goversion")
 	buildInfo.WithLabelValues(Version(), runtime.Version()).Set(1)

@@ -25,8 +25,15 @@ type statusView struct {
 	Start    string            `json:"start,omitempty"`    // why not
 	Troubles map[string]string `json:"troubles,omitempty"` // by system
 	Holds    []holdView        `json:"holds,omitempty"`
+	Replicas []replicaView     `json:"replicas,omitempty"`
 	Rows     []suspension      `json:"suspended,omitempty"` // rows of links that wait: for a column, or for a plan
 	Waiting  []waitingView     `json:"waiting,omitempty"`   // at most waitingShown, oldest first
+}
+
+type replicaView struct {
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	ConfigRev string `json:"config_rev"`
 }
 
 type holdView struct {
@@ -96,6 +103,9 @@ func (d *Daemon) describe() statusView {
 	defer cancel()
 	v := d.status.view()
 	v.Rows = d.schema.suspended()
+	for _, r := range d.replicas(ctx) {
+		v.Replicas = append(v.Replicas, replicaView{r.Name, r.Version, r.ConfigRev})
+	}
 	if holds, err := d.store.Holds(ctx); err == nil {
 		for _, h := range holds {
 			v.Holds = append(v.Holds, holdView{System: h.System, Link: h.Link, What: h.What, Reason: h.Reason, Since: h.Since, Detail: h.Detail})

@@ -72,3 +72,9 @@ type RunRow struct {
 	IdentityID, System, Object, RecordID string
 	Class                                string
 }
+
+// Replica is a daemon, and what it runs (CORRECTNESS section 4).
+type Replica struct {
+	Name, Version, ConfigRev string
+	StartedAt, SeenAt        time.Time // set by the store
+}

@@ -120,6 +120,9 @@ type Store interface {
 	// another configuration, is store.ErrStale, and nothing is changed.
 	PutInForce(ctx context.Context, f store.InForce) (bool, error)
 	Definitions(ctx context.Context) ([]store.Definition, error)
+	// Beat notes what a replica runs; Replicas lists those that were seen lately.
+	Beat(ctx context.Context, r store.Replica) error
+	Replicas(ctx context.Context, within time.Duration) ([]store.Replica, error)
 	// WakeSuspended enqueues one record of every identity of a link that has one of
 	// the rows suspended, of a side of which it is, in one of the systems.
 	WakeSuspended(ctx context.Context, link string, rows, systems []string, lane store.Lane, cause string) (int, error)

@@ -16,6 +16,7 @@ var definitionLaws = []law{
 	{"APlanIsAppliedOnceAndUnderItsConfiguration", planIsAppliedOnce},
 	{"ARunsRecordsAreEnqueuedOnce", runIsEnqueuedOnce},
 	{"SuspendedPairsAreWokenByOneRecordEach", suspendedAreWoken},
+	{"AReplicaIsListedWithWhatItRuns", replicaIsListed},
 	{"IdentitiesAreGoneThroughByPages", identitiesByPages},
 }
 
@@ -191,4 +192,20 @@ func identitiesByPages(e *env) {
 	none, err := e.Identities(e.ctx, "another link", "", 10)
 	e.ok(err)
 	e.equal("of another link", len(none), 0)
+}
+
+func replicaIsListed(e *env) {
+	e.ok(e.Beat(e.ctx, store.Replica{Name: "a", Version: "1", ConfigRev: "old"}))
+	e.ok(e.Beat(e.ctx, store.Replica{Name: "b", Version: "1", ConfigRev: "old"}))
+	e.pass(2 * old)
+	e.ok(e.Beat(e.ctx, store.Replica{Name: "a", Version: "2", ConfigRev: "new"}))
+	got, err := e.Replicas(e.ctx, old)
+	e.ok(err)
+	if len(got) != 1 || got[0].StartedAt.IsZero() || !got[0].SeenAt.After(got[0].StartedAt) {
+		e.t.Fatalf("replicas %+v, want one", got)
+	}
+	e.equal("replica", got[0].Name+got[0].Version+got[0].ConfigRev, "a2new")
+	all, err := e.Replicas(e.ctx, time.Hour)
+	e.ok(err)
+	e.equal("replicas of the last hour", len(all), 2)
 }
