@@ -25,6 +25,9 @@ func TestShippedProfilesWantACredentialAndAnAddressOnly(t *testing.T) {
 			t.Errorf("%s alone: %v", name, err)
 		}
 	}
+	if _, err := decoded("profile: shop\nbase_url: https://a.example\nauth: {token: {env: T}}\nwebhook: {scheme: none}\n", map[string]string{"T": "t"}); err != nil {
+		t.Errorf("a profile whose webhooks are not wanted: %v", err)
+	}
 	if _, ok := rest.Profile("../profiles/shop"); ok {
 		t.Error("a profile's name is no path")
 	}

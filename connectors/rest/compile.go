@@ -78,7 +78,7 @@ type source struct {
 type faults struct{ list Faults }
 
 func (f *faults) add(key, format string, args ...any) {
-	f.list = append(f.list, Fault{key, fmt.Sprintf(format, args...)})
+	f.list = append(f.list, SettingError{key, fmt.Sprintf(format, args...)})
 }
 
 // path parses a path of the settings.
@@ -240,11 +240,11 @@ func (f *faults) clock(key string, t TimeFormat, fallback clock) clock {
 }
 
 // urlPath checks a path below the base URL.
-func (f *faults) urlPath(key, p string, needed []string, known ...string) {
+func (f *faults) urlPath(key, p string, needed []string) {
 	if p == "" {
 		return
 	}
-	if err := checkTemplate(p, append(known, needed...), needed); err != nil {
+	if err := checkTemplate(p, needed, needed); err != nil {
 		f.add(key, "%v", err)
 	}
 	plain := placeholder.ReplaceAllString(p, "x")

@@ -19,6 +19,7 @@ const (
 	schemeBasic    = "basic"
 	schemeHeader   = "header"
 	schemePath     = "secret_path"
+	schemeNone     = "none" // a profile's webhooks are not wanted
 )
 
 // Ways to write a secret or a signature.
@@ -72,6 +73,9 @@ type hook struct {
 // webhook checks how changes are announced; nil where they are not.
 func (f *faults) webhook(s *spec) *hook {
 	set := s.set.Webhook
+	if set.Scheme == schemeNone {
+		return nil
+	}
 	if set.Scheme == "" {
 		if set.Events.RecID != "" || len(set.Secrets) > 0 {
 			f.add("webhook.scheme", "is missing: standard, hmac, basic, header, or secret_path where the vendor signs nothing")
@@ -79,7 +83,7 @@ func (f *faults) webhook(s *spec) *hook {
 		return nil
 	}
 	h := &hook{Webhook: set, at: s.at}
-	if !f.oneOf("webhook.scheme", set.Scheme, schemeStandard, schemeHMAC, schemeBasic, schemeHeader, schemePath) {
+	if !f.oneOf("webhook.scheme", set.Scheme, schemeStandard, schemeHMAC, schemeBasic, schemeHeader, schemePath, schemeNone) {
 		return h
 	}
 	f.scheme(h)
@@ -132,7 +136,7 @@ func (f *faults) scheme(h *hook) {
 		h.Decode, h.Algorithm = cmpOr(h.Decode, decodeRaw), cmpOr(h.Algorithm, "sha256")
 		h.Signed, h.Signature.Encoding = cmpOr(h.Signed, "{body}"), cmpOr(h.Signature.Encoding, encodingBase64)
 		h.Timestamp.Unit = cmpOr(h.Timestamp.Unit, unitSeconds)
-		f.oneOf("webhook.algorithm", h.Algorithm, "sha256", "sha512", "sha1")
+		f.oneOf("webhook.algorithm", h.Algorithm, "sha256", "sha512") // sha1 is no proof any more
 		f.oneOf("webhook.signature.encoding", h.Signature.Encoding, encodingHex, encodingBase64, encodingBase64URL)
 		f.oneOf("webhook.signature.wrapped", h.Signature.Wrapped, "", wrappedID)
 		f.oneOf("webhook.timestamp.unit", h.Timestamp.Unit, unitSeconds, unitMillis, timeRFC3339)

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"crypto/hmac"
-	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
@@ -160,11 +159,8 @@ func (h *hook) verifyHMAC(d connectors.Delivery, now time.Time) error {
 }
 
 func (h *hook) hash() func() hash.Hash {
-	switch h.Algorithm {
-	case "sha512":
+	if h.Algorithm == "sha512" {
 		return sha512.New
-	case "sha1":
-		return sha1.New
 	}
 	return sha256.New
 }

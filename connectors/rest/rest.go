@@ -55,17 +55,17 @@ func New(c Config, hc *http.Client) (*Client, error) {
 	}, nil
 }
 
-// Fault is one thing that Settings cannot mean.
-type Fault struct {
+// SettingError is one thing that Settings cannot mean.
+type SettingError struct {
 	Key string // dotted: objects.customers.list.paging
 	Msg string
 }
 
 // Error gives key and message.
-func (f Fault) Error() string { return f.Key + ": " + f.Msg }
+func (f SettingError) Error() string { return f.Key + ": " + f.Msg }
 
 // Faults is all that is wrong with Settings.
-type Faults []Fault
+type Faults []SettingError
 
 func (f Faults) err() error {
 	var all []error

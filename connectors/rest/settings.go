@@ -314,7 +314,7 @@ type Schema struct {
 
 // Webhook is how the vendor announces changes.
 type Webhook struct {
-	Scheme string `yaml:"scheme,omitempty"` // standard, hmac, basic, header, secret_path
+	Scheme string `yaml:"scheme,omitempty"` // standard, hmac, basic, header, secret_path, none
 	// Secrets check signatures, several while rotating or where the vendor has one
 	// per subscription. Scheme basic: passwords; header: the values.
 	Secrets   []secret.Secret `yaml:"secrets,omitempty"`

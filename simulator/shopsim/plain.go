@@ -86,7 +86,7 @@ func (s *Sim) plain(q *request) reply {
 	case "create":
 		var body map[string]any
 		if !decode(q.body, &body) || body == nil {
-			return plainRefuse(badJSON)
+			return plainRefuse(errBadJSON)
 		}
 		q.rows = 1
 		values := flat(body)
@@ -105,7 +105,7 @@ func (s *Sim) plain(q *request) reply {
 	case "update":
 		var body map[string]any
 		if !decode(q.body, &body) || body == nil {
-			return plainRefuse(badJSON)
+			return plainRefuse(errBadJSON)
 		}
 		values := flat(body)
 		if x := s.check("customers", r.id, values); x != nil {

@@ -162,7 +162,7 @@ func decode(body []byte, into any) bool {
 	return d.Decode(into) == nil
 }
 
-var badJSON = &trouble{status: http.StatusBadRequest, code: "bad_json", detail: "the body is no JSON"}
+var errBadJSON = &trouble{status: http.StatusBadRequest, code: "bad_json", detail: "the body is no JSON"}
 
 func (s *Sim) shop(q *request) reply {
 	switch q.op {
@@ -275,7 +275,7 @@ func (s *Sim) shopCreate(q *request) reply {
 		Data map[string]any `json:"data"`
 	}
 	if !decode(q.body, &body) || body.Data == nil {
-		return shopRefuse(badJSON)
+		return shopRefuse(errBadJSON)
 	}
 	q.rows = 1
 	out := s.keyed(q.header.Get("Idempotency-Key"), string(q.body), func() reply {
@@ -320,7 +320,7 @@ func (s *Sim) shopBatch(q *request) reply {
 		Items []map[string]any `json:"items"`
 	}
 	if !decode(q.body, &body) || len(body.Items) == 0 || len(body.Items) > shopBatch {
-		return shopRefuse(badJSON)
+		return shopRefuse(errBadJSON)
 	}
 	q.rows = len(body.Items)
 	results := []any{}
@@ -351,7 +351,7 @@ func (s *Sim) shopUpdate(q *request, r *record) reply {
 		Data map[string]any `json:"data"`
 	}
 	if !decode(q.body, &body) || body.Data == nil {
-		return shopRefuse(badJSON)
+		return shopRefuse(errBadJSON)
 	}
 	if match := q.header.Get("If-Match"); match != "" && match != "*" && match != etag(r) {
 		return shopRefuse(&trouble{status: http.StatusPreconditionFailed, code: "stale", detail: "the record has changed since"})
