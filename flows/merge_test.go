@@ -1,8 +1,10 @@
 package flows_test
 
 import (
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -479,4 +481,80 @@ func (w *world) holderOf(system string, ids ...string) string {
 		}
 	}
 	return ""
+}
+
+// TestAMergeAmongThreeSystems: one pair of contacts lives on in all three, and the
+// loser's records are left over in both others.
+func TestAMergeAmongThreeSystems(t *testing.T) {
+	w := newWorld(t, keptID, func(w *world) { w.hubs[crm2] = w.newHub(crm2, 2) })
+	w.link = w.customers(crm, crm2, erp)
+	w.links = []*flows.Link{w.link}
+	e := w.engine("a", nil)
+	a, b := w.person(crm, 1), w.person(crm, 2)
+	w.settle(e)
+	with := map[string]string{crm2: w.pair(crm, b, crm2), erp: w.pair(crm, b, erp)}
+	first := w.identity(crm, a).ID
+	w.mergeIn(crm, a, b)
+	w.edit(crm2, w.pair(crm, a, crm2), map[string]string{"city": "Brno"})
+	w.settle(e)
+	w.leadsTo(crm, b, first)
+	left := map[string]string{}
+	for _, row := range w.waiting() {
+		if row.Parked && strings.HasPrefix(row.Error, "orphan") {
+			left[row.System] = row.RecordID
+		}
+	}
+	if !maps.Equal(left, with) {
+		t.Errorf("left over %v, want %v", left, with)
+	}
+	for _, system := range []string{crm, crm2, erp} {
+		id := a
+		if system != crm {
+			id = w.pair(crm, a, system)
+		}
+		if got := w.get(system, id)["city"]; got != "Brno" {
+			t.Errorf("the edit did not reach %s: %q", system, got)
+		}
+	}
+}
+
+// TestASurvivorWithoutAPartnerTakesTheLosers: its create is held, so the loser's
+// partner becomes its own, and no second one is ever made.
+func TestASurvivorWithoutAPartnerTakesTheLosers(t *testing.T) {
+	w := newWorld(t, keptID)
+	e := w.engine("a", nil)
+	b, pb := w.paired(e, crm, 2)
+	hold := store.Hold{System: erp, Link: w.link.Name, What: "creates", Reason: "test"}
+	if err := w.store.CloseHold(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	a := w.person(crm, 1)
+	w.deliver()
+	if _, err := w.drain(e); err != nil {
+		t.Fatal(err)
+	}
+	first := w.identity(crm, a).ID
+	w.mergeIn(crm, a, b)
+	w.forget()
+	w.hint(crm, b) // the loser alone: the survivor's own row waits for the hold
+	for range 40 {
+		w.clock.advance(500 * time.Millisecond)
+		if _, err := w.drain(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.store.ReleaseHold(t.Context(), erp, w.link.Name, "creates", "test", "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(e)
+	w.agreed(a, pb)
+	if got := w.identity(crm, a).ID; got != first {
+		t.Errorf("the survivor is of %s, want %s", got, first)
+	}
+	if n := len(w.births(erp)); n != 1 {
+		t.Errorf("%d partners were made, want 1", n)
+	}
+	if ws := w.waiting(); len(ws) > 0 {
+		t.Errorf("waiting %+v", ws)
+	}
 }
