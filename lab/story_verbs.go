@@ -23,6 +23,7 @@ func init() {
 		"edit":        (*telling).editRecord,
 		"copy":        (*telling).copyRecord,
 		"archive":     handled(desk.archive),
+		"forget":      handled(eraseAt),
 		"delete":      handled(desk.remove),
 		"restore":     handled(desk.restore),
 		"erase":       handled(desk.erase),
@@ -39,6 +40,15 @@ func init() {
 		"look":        (*telling).lookAt,
 		"reuse":       (*telling).reuseID,
 	}
+}
+
+// eraseAt has a vendor erase a record for good, as a privacy request does.
+func eraseAt(d desk, object, id string) error {
+	c, ok := d.(crmDesk)
+	if !ok {
+		return errNotThere
+	}
+	return c.sim.UserErase(object, id)
 }
 
 // create NAME@SYSTEM [OBJECT] column=value …
