@@ -122,6 +122,9 @@ func (b *batch) leftAlone(ctx context.Context) {
 		}
 		var back []*member
 		for _, g := range u.gone {
+			if g.stored.Why == whyLeft {
+				continue // it is there, and out of scope
+			}
 			unpaired := u.link.Delete.From[g.stored.System] == plan.RemovalUnpair && g.rule.Write
 			if g.stored.Why == whyRemoved || unpaired && len(plan.Changed(u.rules(), m.side)) > 0 {
 				back = append(back, g)
@@ -171,6 +174,10 @@ func (b *batch) comeBack(ctx context.Context) {
 func (b *batch) undeleted(ctx context.Context, r *row, p store.Past) bool {
 	if p.State != mapping.MemberGone || p.Of != mapping.IdentityLive || p.Birth == "" || birthText(r.sight.Record.Born) != p.Birth {
 		return false
+	}
+	if l := b.links[p.Link]; p.Why == whyLeft && l != nil && l.member(b.place.system) != nil && !l.member(b.place.system).inScope(r.sight.Record.Values) {
+		b.end(r, "out_of_scope", store.Finish{Disposition: store.Done})
+		return true
 	}
 	leased, busy, err := b.Store.Lease(ctx, []string{p.IdentityID}, b.Owner, b.Lease)
 	switch {
