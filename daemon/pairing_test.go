@@ -68,6 +68,14 @@ func TestARecordIsUnpairedByHandAndStaysAside(t *testing.T) {
 		t.Errorf("%d contacts, there were %d", n, before)
 	}
 
+	// Nor as the match of somebody who is new.
+	if err := w.erp.UserWrite("res.partner", bobP, map[string]any{"email": "zed@example.com", "x_syncd_ref": false}); err != nil {
+		t.Fatal(err)
+	}
+	if _, zedP := w.person("zed"); zedP == bobP {
+		t.Error("a record that was set aside was paired by its e-mail")
+	}
+
 	// Bob's partner was Ada's all along, say: Ada's own goes first.
 	aP := fmt.Sprintf("odoo:res.partner:%d", adaP)
 	if err := w.do("mapping.unpair", map[string]any{"A": aP}, &out); err != nil {

@@ -169,3 +169,9 @@ func allShown(views []view) bool {
 	}
 	return true
 }
+
+// late says that a row shows what a late write of ours brought.
+func (s Side) late(row string) bool {
+	v, known := s.Kept[row]
+	return s.Late[row] && !(known && v == s.Values[row])
+}

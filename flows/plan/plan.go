@@ -372,12 +372,6 @@ func (s Side) kept(row string) (value string, taken bool) {
 	return v, known && shown && s.Late[row] && n != v
 }
 
-// late says that a row shows what a late write of ours brought.
-func (s Side) late(row string) bool {
-	v, known := s.Kept[row]
-	return s.Late[row] && !(known && v == s.Values[row])
-}
-
 // unsure says that a write to another side may or may not have gone out. Only a
 // look at that side tells, and fixed fields move no base that would ask for it.
 func unsure(s Side, others []Side) bool {
