@@ -642,3 +642,31 @@ func TestRemovalSurvivesEveryStep(t *testing.T) {
 		}
 	}
 }
+
+// Of three systems, what went in one goes in both others, and comes back in both.
+func TestThreeSystemsGoAndComeBackTogether(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.hubs[crm2] = w.newHub(crm2, 2) })
+	w.link = w.customers(crm, crm2, erp)
+	w.links = []*flows.Link{w.link}
+	w.deletes(plan.RemovalArchive, plan.RemovalArchive, plan.WinsUpdate)
+	e := w.engine("a", nil)
+	w.person(erp, 1)
+	w.settle(e)
+	w.clock.advance(20 * time.Minute)
+	p := w.births(erp)[0]
+	w.archive(erp, p)
+	w.settle(e)
+	for _, s := range []string{crm, crm2} {
+		w.wantLive(s, w.births(s)[0], false)
+	}
+	w.quiet()
+	w.clock.advance(time.Hour)
+	w.restore(erp, p)
+	w.settle(e)
+	for _, s := range []string{crm, crm2} {
+		if n := len(w.births(s)); n != 2 || w.pair(erp, p, s) != w.births(s)[1] {
+			t.Errorf("%s has %d records\n%s", s, n, w.tail())
+		}
+	}
+	w.quiet()
+}

@@ -136,13 +136,8 @@ func (x *steps) IntendRemovals(ctx context.Context, owner string, intents []stor
 	return out, err
 }
 
-func (x *steps) Past(ctx context.Context, system, object string, ids []string) (out map[string][]store.Past, err error) {
-	err = x.step("past", ids, func() (err error) {
-		out, err = x.Database.Past(ctx, system, object, ids)
-		return err
-	})
-	return out, err
-}
+// Past is no step: it is a look that is asked for every batch with a stranger, and
+// what may happen around it happens around its neighbours as well.
 
 func (x *steps) Removals(ctx context.Context, link string, within time.Duration, over int) (out store.Removals, err error) {
 	err = x.step("removals", nil, func() (err error) {
