@@ -188,6 +188,12 @@ func (r *replica) sweep(system string) {
 			if err := r.engine.Sweep(context.Background(), system, object); err != nil {
 				r.w.s.note("%s sweep: %v", r.w.s.current.name, err)
 			}
+			if r.w.story == nil {
+				continue
+			}
+			if err := r.engine.SweepDeleted(context.Background(), system, object); err != nil {
+				r.w.s.note("%s sweep for deletions: %v", r.w.s.current.name, err)
+			}
 		}
 		delete(r.sweeps, system)
 	})
