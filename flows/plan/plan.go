@@ -60,6 +60,8 @@ type Row struct {
 	// Group names the rows that merge as one value, "" for a row by itself. They
 	// have the same Systems, From and Policy (F33).
 	Group string
+	// Required: a reference without which a record is not created.
+	Required bool
 }
 
 func (r Row) has(system string) bool { return slices.Contains(r.Systems, system) }
@@ -162,6 +164,7 @@ const (
 	StateUnmapped  = "unmapped"  // the side shows a value that the row does not know (F67)
 	StateMerging   = "merging"   // the side took a merged list, and not all are seen to hold it yet (F31)
 	StateFailed    = "failed"    // the row's expression cannot be computed for this record
+	StateReference = "reference" // what it points to is not there yet, or out of reach: see Wait (F64)
 )
 
 // Presence is how a side was seen.
@@ -200,6 +203,12 @@ type Side struct {
 	Hops map[string][]Hop
 	// Frozen rows were frozen and have not thawed by the clock.
 	Frozen map[string]bool
+	// Unnamed are references to records that have no identity to name them by;
+	// they are not in Values, but where they count as empty.
+	Unnamed map[string]Wait
+	// Lacks says, by row and canonical value, which references this side cannot be
+	// told.
+	Lacks map[string]map[string]Wait
 
 	newcomer bool // had no base when Decide began, whatever rows have one by now
 	signed   bool // Ours, and no other write of ours explains it
@@ -246,6 +255,7 @@ const (
 	ReasonRepair     Reason = "repair" // a late write of ours is written over
 	ReasonFrozen     Reason = "frozen"
 	ReasonConst      Reason = "constant" // the row has one fixed value
+	ReasonReference  Reason = "reference" // waits for what it points to
 )
 
 // Note is what happened to one row.
@@ -261,6 +271,11 @@ type Decision struct {
 	Sides  []Side
 	Writes []Write
 	Notes  []Note
+	// Uncreated are the sides that are not created before a required reference can
+	// be written, with that row.
+	Uncreated map[string]string
+	// Parks is a reference that says that nothing of the record may be written.
+	Parks string
 }
 
 // Decide compares every side with its own base and says what to write. Sides
@@ -289,12 +304,17 @@ func Decide(rules Rules, in []Side) Decision {
 		}
 		writes[system][name] = e
 	}
+	unnamed, parks := refer(rules, d.Sides)
+	d.Parks = parks
 	for _, b := range bundles(rules.Rows) {
 		if b.suspended() {
 			d.Notes = append(d.Notes, putOff(b, d.Sides)...)
 			continue
 		}
-		note, ok := decide(rules, b, d.Sides, put)
+		note, ok := Note{Reason: ReasonReference}, true
+		if !unnamed[b[0].Name] {
+			note, ok = decide(rules, b, d.Sides, put)
+		}
 		for _, r := range b {
 			if note.Row = r.Name; ok {
 				d.Notes = append(d.Notes, note)
@@ -305,10 +325,20 @@ func Decide(rules Rules, in []Side) Decision {
 		s := &d.Sides[i]
 		s.owePutOff(rules)
 		fixed(rules, *s, d.Sides, put)
+		if s.Presence == Creating {
+			if row := stub(rules, s, unnamed, writes[s.System]); row != "" {
+				if d.Uncreated == nil {
+					d.Uncreated = map[string]string{}
+				}
+				d.Uncreated[s.System] = row
+				continue
+			}
+		}
 		if f := writes[s.System]; len(f) > 0 {
 			d.Writes = append(d.Writes, Write{System: s.System, Create: s.Presence == Creating, Fields: f})
 		}
 	}
+	blanks(d.Sides)
 	return d
 }
 
@@ -333,7 +363,7 @@ func fixed(rules Rules, s Side, sides []Side, put func(system, name string, e In
 // echo or a no-op, finished without a look at the other sides (F25 layer 2);
 // what is still to be confirmed has a hint of its own.
 func Quiet(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || len(s.Faults) > 0 || merges(others) || unsure(s, others) || s.robbed() {
+	if s.Presence != Present || s.Intent != nil || len(s.States) > 0 || len(s.Faults) > 0 || merges(others) || unsure(s, others) || s.robbed() || waiting(s, others) {
 		return false
 	}
 	taken := map[string]IntentEntry{}
@@ -416,7 +446,7 @@ func reachesAll(rules Rules, r Row, s Side, others []Side) bool {
 // Confirms says that a side holds exactly what its open intent wrote and
 // equals its base in everything else, so that nothing else need be read.
 func Confirms(rules Rules, s Side, others []Side) bool {
-	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || len(s.Faults) > 0 || merges(others) || unsure(s, others) || s.robbed() {
+	if s.Presence != Present || s.Intent == nil || len(s.States) > 0 || len(s.Faults) > 0 || merges(others) || unsure(s, others) || s.robbed() || waiting(s, others) {
 		return false
 	}
 	for name, e := range s.Intent.Fields {

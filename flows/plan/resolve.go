@@ -211,7 +211,8 @@ func settle(rules Rules, r Row, e IntentEntry, confirmed string, sides []Side) {
 		if o.System == e.From || o.System == confirmed || !r.has(o.System) || !r.mayChange(o.System) || rules.ReadOnly[o.System] {
 			continue
 		}
-		_, excused := o.States[r.Name]
+		st, excused := o.States[r.Name]
+		excused = excused && st.State != StateReference // it will be told
 		if b, ok := o.Base[r.Name]; (!ok || b.Never || b.V != e.V) && !excused {
 			return // its own confirmation will move the base
 		}

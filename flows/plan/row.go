@@ -49,6 +49,10 @@ func decide(rules Rules, b bundle, sides []Side, put writer) (Note, bool) {
 		for n, r := range b {
 			if p := v.parts[n]; p.value != winner.parts[n].means {
 				pending[n] = true
+				if v.side.lack(r.Name, winner.parts[n].means) {
+					note.Reason = ReasonReference
+					continue
+				}
 				if !winner.merged || v.side.States[r.Name].State != StateMerging {
 					v.side.clearState(r.Name) // a merged list stays the side's news until it has the next one
 				}
@@ -59,7 +63,7 @@ func decide(rules Rules, b bundle, sides []Side, put writer) (Note, bool) {
 	for _, s := range creating {
 		for n, r := range b {
 			pending[n] = true
-			put(s.System, r.Name, born(winner, n))
+			bear(s, r, winner, n, put)
 		}
 	}
 	agree(b, views, winner, pending)
@@ -92,9 +96,19 @@ func putBackLate(rules Rules, b bundle, views []view, put writer) {
 	for _, v := range views {
 		for n, r := range b {
 			if v.parts[n].late && !rules.ReadOnly[v.side.System] && b.mayChange(v.side.System) {
-				put(v.side.System, r.Name, entry(views, v, v, n))
+				if _, lacking := v.side.lacks(r.Name, v.parts[n].means); !lacking {
+					put(v.side.System, r.Name, entry(views, v, v, n))
+				}
 			}
 		}
+	}
+}
+
+// bear puts a row into a create, unless it is a reference that cannot be told yet:
+// the record is created without it, and it is written later (F63).
+func bear(s *Side, r Row, from view, n int, put writer) {
+	if !s.lack(r.Name, from.parts[n].means) {
+		put(s.System, r.Name, born(from, n))
 	}
 }
 
@@ -117,7 +131,7 @@ func nothingNew(b bundle, views []view, creating []*Side, put writer) {
 			}
 		}
 		for _, s := range creating {
-			put(s.System, r.Name, born(views[0], n))
+			bear(s, r, views[0], n, put)
 		}
 	}
 }
