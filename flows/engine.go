@@ -25,6 +25,7 @@ type Store interface {
 	Lease(ctx context.Context, ids []string, owner string, ttl time.Duration) ([]*store.Identity, []string, error)
 	Holders(ctx context.Context, system, object string, recordIDs []string) (map[string]string, error)
 	Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error)
+	Referents(ctx context.Context, records []store.RecordRef, ids []string) ([]store.Referent, error)
 	Heartbeat(ctx context.Context, owner string, ttl time.Duration, work []store.WorkRef, leases []store.LeaseRef) ([]store.WorkRef, []store.LeaseRef, error)
 	Drop(ctx context.Context, owner string) error
 	OpenCreates(ctx context.Context, system, object string) (time.Time, bool, error)

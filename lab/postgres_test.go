@@ -132,6 +132,10 @@ func (x *timely) Holders(ctx context.Context, system, object string, records []s
 	return gives(x, func() (map[string]string, error) { return x.db.Holders(ctx, system, object, records) })
 }
 
+func (x *timely) Referents(ctx context.Context, records []store.RecordRef, ids []string) ([]store.Referent, error) {
+	return gives(x, func() ([]store.Referent, error) { return x.db.Referents(ctx, records, ids) })
+}
+
 func (x *timely) Heartbeat(ctx context.Context, owner string, ttl time.Duration, work []store.WorkRef, leases []store.LeaseRef) (w []store.WorkRef, l []store.LeaseRef, err error) {
 	err = x.told(func() error { w, l, err = x.db.Heartbeat(ctx, owner, ttl, work, leases); return err })
 	return w, l, err

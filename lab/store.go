@@ -88,6 +88,14 @@ func (x *steps) Holders(ctx context.Context, system, object string, ids []string
 	return out, err
 }
 
+func (x *steps) Referents(ctx context.Context, records []store.RecordRef, ids []string) (out []store.Referent, err error) {
+	err = x.step("referents", records, func() (err error) {
+		out, err = x.Database.Referents(ctx, records, ids)
+		return err
+	})
+	return out, err
+}
+
 func (x *steps) OpenCreates(ctx context.Context, system, object string) (at time.Time, open bool, err error) {
 	err = x.step("open_creates", nil, func() (err error) {
 		at, open, err = x.Database.OpenCreates(ctx, system, object)

@@ -154,6 +154,10 @@ type IdentityUpdate struct {
 	State      mapping.IdentityState // "" leaves it
 	MergedInto string                // with State merged: the identity that it went into
 	Note       string                // "" leaves it
+	// Needs are all references of the identity that wait. A need that is met by now
+	// wakes its record at once: what meets it may have come since it was looked for.
+	Needs    []Need
+	SetNeeds bool // false leaves the needs alone
 }
 
 // KeyOf is a key and the system whose value it is.
@@ -222,6 +226,7 @@ type Persist struct {
 	Release    []LeaseRef // leases given back with nothing written: echoes, rows that leave
 	History    []Entry    // entries of an identity only if its fence is held
 	Work       []Finish
+	Answers    []Answer // wake the records that need these, if it is news
 }
 
 // Persisted says what a persist did.

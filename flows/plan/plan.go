@@ -254,7 +254,7 @@ const (
 	ReasonSuspended  Reason = "suspended"
 	ReasonRepair     Reason = "repair" // a late write of ours is written over
 	ReasonFrozen     Reason = "frozen"
-	ReasonConst      Reason = "constant" // the row has one fixed value
+	ReasonConst      Reason = "constant"  // the row has one fixed value
 	ReasonReference  Reason = "reference" // waits for what it points to
 )
 

@@ -51,7 +51,7 @@ func refer(rules Rules, sides []Side) (unnamed map[string]bool, parks string) {
 			}
 			unnamed[r.Name] = true
 			s.setState(r.Name, StateReference, w)
-			if _, known := s.Base[r.Name]; !known && s.newcomer {
+			if s.newcomer {
 				s.never(r)
 			}
 			if w.Park && parks == "" {
@@ -77,14 +77,6 @@ func (s *Side) lack(row, value string) bool {
 	return lacking
 }
 
-// never notes that a row was known when the pair was made, and is not agreed yet.
-func (s *Side) never(r Row) {
-	if s.Base == nil {
-		s.Base = Base{}
-	}
-	s.Base[r.Name] = BaseEntry{R: r.Rev, Never: true, G: r.Gone[s.System]}
-}
-
 // stub looks at a side that is to be created while references of it wait: what it
 // is not created with was not agreed, which is not the same as a row that is new
 // to an old pair. required is the row without which it is not created at all.
@@ -103,8 +95,7 @@ func stub(rules Rules, s *Side, unnamed map[string]bool, fields map[string]Inten
 		return ""
 	}
 	for _, r := range rules.Rows {
-		_, sent := fields[r.Name]
-		if _, known := s.Base[r.Name]; r.has(s.System) && !sent && !known {
+		if _, sent := fields[r.Name]; r.has(s.System) && !sent {
 			s.never(r)
 		}
 	}

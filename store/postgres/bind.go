@@ -24,6 +24,7 @@ RETURNING m.identity_id::text`
 
 // Bind records true facts. It is not fenced: a zombie that learns a true id
 // must record it (3.5). One row that collides costs its siblings nothing (P1).
+// What waited for a record is woken by the same commit (F64).
 func (s *Store) Bind(ctx context.Context, bindings []store.Binding) ([]string, error) {
 	if len(bindings) == 0 {
 		return nil, nil
@@ -33,15 +34,22 @@ func (s *Store) Bind(ctx context.Context, bindings []store.Binding) ([]string, e
 		for n, b := range bindings {
 			ids[n], systems[n] = b.IdentityID, b.System
 		}
-		if _, err := tx.Exec(ctx, sqlLockMembers, ids, systems); err != nil {
+		var b pgx.Batch
+		b.Queue(sqlMeetNeeds)
+		b.Queue(sqlLockMembers, ids, systems)
+		if err := send(ctx, tx, &b); err != nil {
 			return nil, err
 		}
 		bound, err := bindRows(ctx, tx, bindings)
 		if err != nil {
 			return nil, err
 		}
-		var b pgx.Batch
-		queueEnqueue(&b, confirmsOf(bindings, bound))
+		woken, err := wakes(ctx, tx, sqlMetBy, bound)
+		if err != nil {
+			return nil, err
+		}
+		b = pgx.Batch{}
+		queueEnqueue(&b, append(confirmsOf(bindings, bound), woken...))
 		return bound, send(ctx, tx, &b)
 	})
 }

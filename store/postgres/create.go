@@ -83,7 +83,19 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 	}
 	settled, err := inTx(ctx, s, "claim identities", func(ctx context.Context, tx pgx.Tx) ([]store.ClaimResult, error) {
 		c := &claiming{tx: tx, claims: sorted, result: make([]store.ClaimResult, len(sorted)), keys: map[linkKey]keyHolder{}}
-		return c.result, c.run(ctx, owner, ttl)
+		if _, err := tx.Exec(ctx, sqlMeetNeeds); err != nil {
+			return nil, err
+		}
+		if err := c.run(ctx, owner, ttl); err != nil {
+			return nil, err
+		}
+		woken, err := wakes(ctx, tx, sqlMetBy, store.Met(sorted, c.result))
+		if err != nil {
+			return nil, err
+		}
+		var b pgx.Batch
+		queueEnqueue(&b, woken)
+		return c.result, send(ctx, tx, &b)
 	})
 	if err != nil {
 		return nil, err

@@ -76,6 +76,9 @@ ORDER BY r.n`
 // siblings go on. The locks are taken identity → member → match_key → work.
 func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, error) {
 	return inTx(ctx, s, "persist", func(ctx context.Context, tx pgx.Tx) (out store.Persisted, err error) {
+		if err := lockNeeds(ctx, tx, p); err != nil {
+			return out, fmt.Errorf("lock the needs: %w", err)
+		}
 		leases := append([]store.LeaseRef(nil), p.Release...)
 		for _, i := range p.Identities {
 			leases = append(leases, i.LeaseRef)
@@ -109,9 +112,14 @@ func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, 
 		if err := send(ctx, tx, &b); err != nil {
 			return out, err
 		}
-		err = s.finish(ctx, tx, p, *rows, held, &out)
+		if err := s.finish(ctx, tx, p, *rows, held, &out); err != nil {
+			return out, err
+		}
+		if err := needs(ctx, tx, p, ok, held); err != nil {
+			return out, fmt.Errorf("needs: %w", err)
+		}
 		failpoint.Hit("mid_persist")
-		return out, err
+		return out, nil
 	})
 }
 

@@ -51,7 +51,11 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 			}
 			results[n] = r
 		}
-		return nil
+		hints, err := t.wokenBy(store.Met(claims, results))
+		if err != nil {
+			return err
+		}
+		return t.enqueue(hints)
 	})
 	if err != nil {
 		return nil, err

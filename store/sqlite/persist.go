@@ -14,13 +14,13 @@ import (
 // guarded per row, so that a fenced row does not roll back its siblings (3.7).
 func (s *Store) Persist(ctx context.Context, p store.Persist) (store.Persisted, error) {
 	var out store.Persisted
-	if len(p.Identities)+len(p.Moves)+len(p.Release)+len(p.History)+len(p.Work) == 0 {
+	if len(p.Identities)+len(p.Moves)+len(p.Release)+len(p.History)+len(p.Work)+len(p.Answers) == 0 {
 		return out, nil
 	}
 	err := s.write(ctx, "persist", func(t *tx) error {
 		out = store.Persisted{}
 		b := &batch{tx: t, p: p, out: &out, held: map[string]bool{}}
-		for _, step := range []func() error{b.identities, b.keys, b.release, b.moves, b.history, b.work} {
+		for _, step := range []func() error{b.identities, b.keys, b.release, b.moves, b.history, b.work, b.wakeActive, b.needs} {
 			if err := step(); err != nil {
 				return err
 			}

@@ -106,7 +106,8 @@ WHERE identity_id=?1 AND system=?2 AND object=?6 AND record_id IS NULL AND state
   AND NOT EXISTS (SELECT 1 FROM member o WHERE o.system=member.system AND o.object=member.object AND o.record_id=?3
                   AND o.state IN ('active','quarantined'))`
 
-// Bind implements the contract: a commit of its own, right after the answer.
+// Bind implements the contract: a commit of its own, right after the answer. What
+// waited for the record is woken by the same commit (F64).
 func (s *Store) Bind(ctx context.Context, bindings []store.Binding) ([]string, error) {
 	if len(bindings) == 0 {
 		return nil, nil
@@ -128,7 +129,11 @@ func (s *Store) Bind(ctx context.Context, bindings []store.Binding) ([]string, e
 				confirm = append(confirm, *b.Confirm)
 			}
 		}
-		return t.enqueue(confirm)
+		woken, err := t.wokenBy(ids)
+		if err != nil {
+			return err
+		}
+		return t.enqueue(append(confirm, woken...))
 	})
 	if err != nil {
 		return nil, err

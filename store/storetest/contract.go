@@ -40,6 +40,10 @@ type Store interface {
 	// Past finds the identities that had records as gone or merged members, or under
 	// an old id (Move), the newest first, leased or not.
 	Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error)
+	// Referents finds what references point to: first the records asked for, in
+	// their order, then the identities. An identity that was merged into another
+	// is that one.
+	Referents(ctx context.Context, records []store.RecordRef, ids []string) ([]store.Referent, error)
 	// Heartbeat prolongs what is still ours and returns just that.
 	Heartbeat(ctx context.Context, owner string, ttl time.Duration, work []store.WorkRef, leases []store.LeaseRef) ([]store.WorkRef, []store.LeaseRef, error)
 	// Drop gives back everything an owner holds: the end of a drain.

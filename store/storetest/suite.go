@@ -41,7 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		pruneLaws,
 		askLaws,
 		goneLaws,
-		auditLaws,
+		needLaws, auditLaws,
 		definitionLaws,
 		eraseLaws,
 		modeLaws,
