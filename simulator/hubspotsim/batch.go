@@ -16,7 +16,9 @@ type input struct {
 	IDProperty string                     `json:"idProperty"`
 	TraceID    string                     `json:"objectWriteTraceId"`
 	Raw        map[string]json.RawMessage `json:"properties"`
-	sent       map[string]string
+	// Associations are made with a record that is created.
+	Associations []inlineAssociation `json:"associations"`
+	sent         map[string]string
 }
 
 type batchBody struct {
@@ -180,6 +182,9 @@ func (s *Sim) batchCreate(q *request) reply {
 	claimed := map[key]bool{}
 	for _, in := range b.Inputs {
 		stored, x := s.check(t, in.sent, claimed)
+		if x == nil {
+			_, x = s.withCompany(t, in)
+		}
 		switch {
 		case x != nil && traced:
 			s.failed(&o, x, in)
@@ -205,6 +210,9 @@ func (s *Sim) born(q *request, o *outcome, in input, stored map[string]string) m
 	r := s.insert(q.table, stored, in.sent, q.who)
 	q.ids = append(q.ids, r.id)
 	row := s.showNew(q.table, r)
+	if company, _ := s.withCompany(q.table, in); company != "" { // the answer does not show it yet
+		s.joinCompany(q.table, r, company, q.who)
+	}
 	o.done(row, in.TraceID)
 	return row
 }

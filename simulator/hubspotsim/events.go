@@ -2,6 +2,7 @@ package hubspotsim
 
 import (
 	"encoding/json"
+	"strconv"
 )
 
 // Kinds of webhook events (vendors/hubspot.md 10).
@@ -29,6 +30,7 @@ type event struct {
 	by               *actor
 	property, value  string
 	merge            *mergeFacts
+	bond             *bondFacts
 }
 
 type mergeFacts struct {
@@ -45,17 +47,22 @@ type wireEvent struct {
 	OccurredAt              int64   `json:"occurredAt"`
 	SubscriptionType        string  `json:"subscriptionType"`
 	AttemptNumber           int     `json:"attemptNumber"`
-	ObjectID                int64   `json:"objectId"`
+	ObjectID                int64   `json:"objectId,omitempty"`
 	PropertyName            string  `json:"propertyName,omitempty"`
 	PropertyValue           *string `json:"propertyValue,omitempty"`
 	IsSensitive             *bool   `json:"isSensitive,omitempty"`
 	ChangeFlag              string  `json:"changeFlag,omitempty"`
-	ChangeSource            string  `json:"changeSource"`
-	SourceID                string  `json:"sourceId"`
+	ChangeSource            string  `json:"changeSource,omitempty"`
+	SourceID                string  `json:"sourceId,omitempty"`
 	PrimaryObjectID         int64   `json:"primaryObjectId,omitempty"`
 	MergedObjectIDs         []int64 `json:"mergedObjectIds,omitempty"`
 	NewObjectID             int64   `json:"newObjectId,omitempty"`
 	NumberOfPropertiesMoved *int    `json:"numberOfPropertiesMoved,omitempty"`
+	FromObjectID            int64   `json:"fromObjectId,omitempty"`
+	ToObjectID              int64   `json:"toObjectId,omitempty"`
+	AssociationType         string  `json:"associationType,omitempty"`
+	AssociationRemoved      *bool   `json:"associationRemoved,omitempty"`
+	IsPrimaryAssociation    *bool   `json:"isPrimaryAssociation,omitempty"`
 }
 
 // raise adds an event to the log, if there is a subscription for it. Ids of
@@ -90,6 +97,11 @@ func (s *Sim) wire(e event, attempt int) json.RawMessage {
 		w.ChangeFlag = "DELETED"
 	case eventChange:
 		w.PropertyName, w.PropertyValue, w.IsSensitive = e.property, &e.value, new(bool)
+	case eventAssociation:
+		w.FromObjectID, _ = strconv.ParseInt(e.bond.from, 10, 64)
+		w.ToObjectID, _ = strconv.ParseInt(e.bond.to, 10, 64)
+		w.AssociationType, w.ChangeSource, w.SourceID = e.bond.name(), "", ""
+		w.AssociationRemoved, w.IsPrimaryAssociation = &e.bond.removed, &e.bond.primary
 	case eventMerge:
 		w.PrimaryObjectID, w.MergedObjectIDs, w.NewObjectID = e.merge.primary, []int64{e.merge.loser}, e.merge.survivor
 		w.NumberOfPropertiesMoved = &e.merge.moved

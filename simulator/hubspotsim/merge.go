@@ -82,6 +82,9 @@ func (s *Sim) join(t *table, primary, loser string, by *actor) (*record, *troubl
 	})
 	for _, r := range away {
 		s.raise(event{kind: eventDeletion, table: t, object: r.num, at: at, by: by})
+		if t.kind.name == "companies" {
+			s.leaveAll(r.id, survivor.id, by)
+		}
 	}
 	return survivor, nil
 }

@@ -20,6 +20,8 @@ type record struct {
 	archivedAt int64
 	gone       bool // merged away: known only by the id of its survivor
 	now        *version
+	company    string   // its primary company, where no property shows it
+	companies  []string // those that it is associated with without a label
 }
 
 // hidden says that the record is archived or merged away.
@@ -288,6 +290,9 @@ func (s *Sim) insert(t *table, stored, sent map[string]string, by *actor) *recor
 	s.raise(event{table: t, kind: eventCreation, object: r.num, at: r.born, by: by})
 	for _, name := range set {
 		s.raise(event{table: t, kind: eventChange, object: r.num, at: r.born, by: by, property: name, value: props[name]})
+		if name == propCompany {
+			s.raiseBond(t, r, props[name], "", by)
+		}
 	}
 	return r
 }
@@ -328,7 +333,7 @@ func (s *Sim) apply(t *table, r *record, changed, sent map[string]string, by *ac
 	if len(changed) == 0 {
 		return
 	}
-	props := maps.Clone(r.now.props)
+	props, company := maps.Clone(r.now.props), r.now.props[propCompany]
 	for name, v := range changed {
 		if v == "" {
 			delete(props, name)
@@ -343,6 +348,9 @@ func (s *Sim) apply(t *table, r *record, changed, sent map[string]string, by *ac
 	})
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		s.raise(event{kind: eventChange, table: t, object: r.num, at: at, by: by, property: name, value: changed[name]})
+		if name == propCompany {
+			s.raiseBond(t, r, changed[name], company, by)
+		}
 	}
 }
 
@@ -354,6 +362,9 @@ func (s *Sim) archive(t *table, r *record, by *actor) {
 	s.publish(t, &version{of: r, props: r.now.props, modified: at, archived: true})
 	s.truth.Changed(simulator.Change{At: s.now(), Object: t.kind.name, ID: r.id, Gone: true, Actor: by.name})
 	s.raise(event{table: t, kind: eventDeletion, object: r.num, at: at, by: by})
+	if t.kind.name == "companies" {
+		s.leaveAll(r.id, "", by)
+	}
 }
 
 // after gives where in the order of ids a page begins that follows an id.

@@ -29,6 +29,7 @@ const (
 type route struct {
 	op    string
 	table *table
+	other *table // the object at the other end of associations
 	id    string // of a record, or the name of a property
 	write bool
 	open  bool // needs no bearer token
@@ -62,6 +63,8 @@ func (s *Sim) resolve(method, escaped string) (route, bool) {
 		return route{op: opAccount, run: (*Sim).tokenInfo, open: true}, true
 	case area == "objects" && len(rest) > 0:
 		return objectRoute(s.table(rest[0]), method, rest[1:])
+	case area == "associations":
+		return s.associationRoute(method, rest)
 	case area == "properties" && len(rest) > 0:
 		return propertyRoute(s.table(rest[0]), method, rest[1:])
 	}
@@ -72,6 +75,8 @@ func areaOf(parts []string) (area string, rest []string) {
 	versions := []string{versionNumber, versionDate}
 	switch {
 	case len(parts) >= 3 && parts[0] == "crm" && parts[1] == versionNumber:
+		return parts[2], parts[3:]
+	case len(parts) >= 3 && parts[0] == "crm" && parts[1] == versionAssociations && parts[2] == "associations":
 		return parts[2], parts[3:]
 	case len(parts) >= 3 && parts[0] == "crm" && parts[2] == versionDate:
 		return parts[1], parts[3:]

@@ -19,24 +19,26 @@ import (
 
 // Defaults of Options.
 const (
-	defaultPortal    = 62515
-	defaultApp       = 54321
-	defaultToken     = "pat-sim"
-	defaultSecret    = "sim-client-secret"
-	defaultBurst     = 190
-	defaultSearches  = 5
-	defaultRetryGap  = 200 * time.Millisecond
-	hookTimeout      = 5 * time.Second // vendors/hubspot.md 10: an answer within 5 s
-	hookConcurrency  = 10              // vendors/hubspot.md 10: requests in flight per account
-	uiUser           = "9586504"
-	firstID          = 10_000
-	longestIDStride  = 40
-	versionNumber    = "v3"
-	versionDate      = "2026-09"
-	burstInterval    = 10 * time.Second
-	searchInterval   = time.Second
-	dailyLimit       = 650_000
-	maxRequestBodyMB = 16
+	defaultPortal   = 62515
+	defaultApp      = 54321
+	defaultToken    = "pat-sim"
+	defaultSecret   = "sim-client-secret"
+	defaultBurst    = 190
+	defaultSearches = 5
+	defaultRetryGap = 200 * time.Millisecond
+	hookTimeout     = 5 * time.Second // vendors/hubspot.md 10: an answer within 5 s
+	hookConcurrency = 10              // vendors/hubspot.md 10: requests in flight per account
+	uiUser          = "9586504"
+	firstID         = 10_000
+	longestIDStride = 40
+	versionNumber   = "v3"
+	versionDate     = "2026-09"
+	// versionAssociations is the number version of the association calls.
+	versionAssociations = "v4"
+	burstInterval       = 10 * time.Second
+	searchInterval      = time.Second
+	dailyLimit          = 650_000
+	maxRequestBodyMB    = 16
 )
 
 // Options says which HubSpot account is played. The zero value is an ordinary
