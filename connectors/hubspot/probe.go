@@ -107,6 +107,7 @@ func (c *Client) Probe(ctx context.Context, objects []string) (connectors.System
 		c.schema[object] = props
 		c.mu.Unlock()
 		sys.Objects[object] = c.describe(object, props)
+		point(sys.Objects[object], object, objects)
 	}
 	return sys, nil
 }
@@ -169,6 +170,20 @@ func (c *Client) describe(object string, props map[string]property) connectors.O
 		o.CreateClass = connectors.ClassSearch
 	}
 	return o
+}
+
+// point describes the fields of an object that are kept as associations. Their
+// targets have the names that the caller uses.
+func point(o connectors.Object, object string, named []string) {
+	for f, p := range pointersOf(object) {
+		field := connectors.Field{Type: connectors.TypeReference, Label: "Primary company", Target: p.target}
+		for _, name := range named {
+			if plural(name) == p.target {
+				field.Target = name
+			}
+		}
+		o.Fields[f] = field
+	}
 }
 
 // known gives the properties of an object from the last Probe, nil before it.

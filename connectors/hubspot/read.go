@@ -103,6 +103,9 @@ func (c *Client) Read(ctx context.Context, object string, ids, fields []string) 
 			}
 		}
 	}
+	if e := c.showPointers(ctx, object, fields, r.seen); e != nil {
+		return nil, e
+	}
 	out := make([]connectors.Sighting, 0, len(ids))
 	for _, id := range ids {
 		s, ok := r.seen[id]

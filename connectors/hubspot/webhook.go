@@ -152,7 +152,8 @@ func (r *Receiver) mergeHints(h connectors.Hint, object string, e event) []conne
 	return out
 }
 
-// associationHints names both ends. An association moves no version.
+// associationHints names the end that shows the association in a field, or both
+// if none is known to. An association moves no version.
 func (r *Receiver) associationHints(h connectors.Hint, object string, e event) []connectors.Hint {
 	from, to, named := strings.Cut(strings.ToLower(e.scalars["associationType"]), "_to_")
 	if !named {
@@ -164,6 +165,12 @@ func (r *Receiver) associationHints(h connectors.Hint, object string, e event) [
 	if id := e.scalars["toObjectTypeId"]; id != "" {
 		to = id
 	}
-	out := r.add(nil, h, from, e.scalars["fromObjectId"])
-	return r.add(out, h, to, e.scalars["toObjectId"])
+	var out []connectors.Hint
+	if !holds(to, from) {
+		out = r.add(out, h, from, e.scalars["fromObjectId"])
+	}
+	if !holds(from, to) {
+		out = r.add(out, h, to, e.scalars["toObjectId"])
+	}
+	return out
 }

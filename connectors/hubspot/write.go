@@ -17,6 +17,8 @@ type writeInput struct {
 	ID         string            `json:"id,omitempty"`
 	TraceID    string            `json:"objectWriteTraceId"`
 	Properties map[string]string `json:"properties"`
+	// Associations are made with a record that is created.
+	Associations []inline `json:"associations,omitempty"`
 }
 
 // writeBody is the body of a batch write.
@@ -59,7 +61,7 @@ func (c *Client) Write(ctx context.Context, object string, op connectors.Op, wri
 		for _, i := range chunk {
 			part = append(part, writes[i])
 		}
-		for n, r := range c.writeChunk(ctx, k, op, part) {
+		for n, r := range c.writePart(ctx, k, op, part) {
 			results[chunk[n]] = r
 		}
 	}
@@ -77,6 +79,34 @@ func unfit(op connectors.Op, w connectors.Write) string {
 		return "the record id is no HubSpot id"
 	}
 	return ""
+}
+
+// writePart writes the properties of some records, and then what their pointers
+// point to. A create brings these along: its answer does not show them, a read does.
+func (c *Client) writePart(ctx context.Context, k call, op connectors.Op, writes []connectors.Write) []connectors.Result {
+	if op != connectors.Update || len(pointersOf(k.object)) == 0 {
+		return c.writeChunk(ctx, k, op, writes)
+	}
+	results := make([]connectors.Result, len(writes))
+	pointed, ids, wrote := make([]map[string]connectors.Value, len(writes)), make([]string, len(writes)), make([]bool, len(writes))
+	var plain []connectors.Write
+	var at []int
+	for i, w := range writes {
+		ids[i] = w.RecordID
+		w.Values, pointed[i] = apartPointers(k.object, w.Values)
+		if wrote[i] = len(w.Values) > 0 || pointed[i] == nil; wrote[i] {
+			plain, at = append(plain, w), append(at, i)
+		} else {
+			results[i] = connectors.Result{Key: w.Key, Outcome: connectors.Applied, RecordID: w.RecordID}
+		}
+	}
+	if len(plain) > 0 {
+		for n, r := range c.writeChunk(ctx, k, op, plain) {
+			results[at[n]] = r
+		}
+	}
+	c.writePointers(ctx, k.object, pointed, ids, results, wrote)
+	return results
 }
 
 // writeChunk makes one call and says what became of every write in it.
@@ -104,8 +134,12 @@ func (c *Client) writeChunk(ctx context.Context, k call, op connectors.Op, write
 func (c *Client) input(object string, op connectors.Op, w connectors.Write) writeInput {
 	props := c.known(object)
 	in := writeInput{TraceID: w.Key, Properties: make(map[string]string, len(w.Values)+1)}
-	for f, v := range w.Values {
+	plain, pointed := apartPointers(object, w.Values)
+	for f, v := range plain {
 		in.Properties[f] = toVendor(string(props[f].Type), v)
+	}
+	if op == connectors.Create {
+		in.Associations = inlineOf(object, pointed)
 	}
 	if op == connectors.Update {
 		in.ID = w.RecordID
@@ -203,8 +237,11 @@ func (b *batch) answered(res wire.Response) []connectors.Result {
 		w := b.writes[i]
 		r := b.client.record(b.call.object, *o, slices.Collect(maps.Keys(o.Properties)))
 		r.Ours = true
+		for f := range pointersOf(b.call.object) {
+			delete(r.Values, f) // the answer may be older than the association
+		}
 		for f, v := range w.Values {
-			if _, shown := r.Values[f]; v == "" && !shown {
+			if _, shown := r.Values[f]; v == "" && !shown && !isPointer(b.call.object, f) {
 				r.Values[f] = "" // an emptied property is left out (section 3)
 			}
 		}
