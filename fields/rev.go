@@ -20,10 +20,11 @@ func fingerprint(s Spec, set setting) string {
 	var b strings.Builder
 	put := func(s string) { fmt.Fprintf(&b, "%d:%s,", len(s), s) }
 	put(s.As)
-	fmt.Fprintf(&b, "%d params,", len(set.params))
-	for _, name := range slices.Sorted(maps.Keys(set.params)) {
+	params := withoutPolicies(set.params)
+	fmt.Fprintf(&b, "%d params,", len(params))
+	for _, name := range slices.Sorted(maps.Keys(params)) {
 		put(name)
-		put(set.params[name])
+		put(params[name])
 	}
 	for _, system := range slices.Sorted(maps.Keys(s.Columns)) {
 		put(system)

@@ -90,7 +90,10 @@ var transforms = map[string]transform{
 	asName: {maxColumns: nameColumns, build: buildName},
 	asJoin: {maxColumns: maxJoined, params: map[string]param{paramSeparator: {check: checkSeparator}}, build: buildJoin},
 	asMap:  {maxColumns: 1, build: plain(cleanText)},
-	asSet:  {maxColumns: 1, params: map[string]param{paramSeparator: {check: checkSeparator, perSystem: true}}, build: buildSet},
+	asReference: {maxColumns: 1, params: map[string]param{
+		paramLink: {check: checkLinkName}, paramOutOfScope: {check: oneOf(OutOfScopeLeave, OutOfScopeClear, OutOfScopePark)}, paramRequired: {check: oneOf("true", "false")},
+	}, build: plain(cleanText)},
+	asSet: {maxColumns: 1, params: map[string]param{paramSeparator: {check: checkSeparator, perSystem: true}}, build: buildSet},
 }
 
 // Transforms gives every transform with the parameters that it takes, sorted.
