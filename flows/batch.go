@@ -33,6 +33,7 @@ type batch struct {
 	ended   []store.IdentityUpdate // of identities that a merge ended
 	moves   []store.Move
 	leads   []store.Hint // looks that follow a merge
+	refs    *referents
 }
 
 // writeRounds: the second carries the inverse ids of members that the first bound.
@@ -65,7 +66,8 @@ func (e *Engine) Run(ctx context.Context, q store.Queue) (int, error) {
 		return 0, nil
 	}
 	failpoint.Hit("after_claim")
-	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}, marks: map[string]store.IdentityUpdate{}, merges: map[mergeKey]*merging{}, counted: map[string]bool{}}
+	b := &batch{Engine: e, queue: q, place: p, started: began, looked: map[string]*store.Identity{}, marks: map[string]store.IdentityUpdate{},
+		merges: map[mergeKey]*merging{}, counted: map[string]bool{}, refs: newReferents()}
 	b.adopt(claimed)
 	b.beat = e.startHeartbeat(ratelimit.WithLane(ctx, laneOfCalls[q.Lane]), began, b)
 	for _, u := range b.units {
@@ -159,7 +161,7 @@ func (b *batch) adopt(claimed []store.Claimed) {
 				}
 				continue
 			}
-			units[id] = u
+			units[id], u.refs = u, b.refs
 			b.units = append(b.units, u)
 		}
 		r.unit = u

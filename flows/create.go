@@ -125,7 +125,8 @@ func (b *batch) bind(ctx context.Context, at place, list []*send, answers map[*s
 		bindings[i] = store.Binding{IdentityID: s.unit.id, System: at.system, Object: at.object, RecordID: r.RecordID}
 		if r.Record != nil {
 			bindings[i].Birth = birthText(r.Record.Born)
-		} else {
+		}
+		if r.Record == nil || s.hides(r.Record) {
 			bindings[i].Confirm = b.confirmHint(s, r.RecordID)
 		}
 	}
@@ -200,6 +201,11 @@ func (s *send) whole(answer *connectors.Record) *connectors.Record {
 	for name, e := range s.write.Fields {
 		if r := s.unit.link.row(name); r != nil && e.W == "" {
 			empty = append(empty, r.ColumnsOf(s.member.stored.System)...)
+		}
+	}
+	for name := range s.unit.link.Refs {
+		if s.member.side.States[name].State == plan.StateReference { // created without it
+			empty = append(empty, s.unit.link.row(name).ColumnsOf(s.member.stored.System)...)
 		}
 	}
 	for _, column := range s.member.rule.Inverse {

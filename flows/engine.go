@@ -113,6 +113,9 @@ type Engine struct {
 	systems    map[string]*System
 	links      map[string]*Link
 	projection map[place][]string
+	referring  map[place]bool // objects whose records refer to others
+	wanted     map[place]bool // objects that are referred to
+	ranks      map[string]int // by link: what is referred to comes first
 	health     map[string]*health
 	wake       chan struct{}
 	mu         sync.Mutex    // guards what follows, but recovering
@@ -140,6 +143,8 @@ func New(o Options) (*Engine, error) {
 	if e.Heartbeat == 0 {
 		e.Heartbeat = e.Lease / 4
 	}
+	e.referring, e.wanted = placesOf(o.Links)
+	e.ranks = ranks(o.Links)
 	for _, s := range o.Systems {
 		e.systems[s.Name] = s
 		e.health[s.Name] = &health{}

@@ -21,6 +21,7 @@ import (
 const (
 	crm, crm2, erp     = "crm", "crm2", "erp"
 	contacts, partners = "contacts", "res.partner"
+	companies          = "companies"
 	simToken, simApp   = "pat-test", "54321"
 	installKey         = "0123456789abcdef0123456789abcdef"
 	leaseTime          = time.Minute
@@ -60,6 +61,7 @@ type world struct {
 	seen  *observed
 	// search are the systems whose token is not unique: their class is search.
 	search map[string]bool
+	firms  bool // there is a link of companies, to which customers refer
 
 	mu    sync.Mutex
 	posts []post

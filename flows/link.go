@@ -75,7 +75,8 @@ type Link struct {
 	// EraseOther says what becomes of an erased person's records in other systems;
 	// "" asks.
 	EraseOther store.EraseOrder
-	Orphan     Orphan // of a merge elsewhere; "" asks
+	Orphan     Orphan                      // of a merge elsewhere; "" asks
+	Refs       map[string]fields.Reference // rows that point to records of other links
 	Rules      plan.Rules
 }
 

@@ -54,12 +54,16 @@ func (w *world) customers(systems ...string) *flows.Link {
 }
 
 func (w *world) filter(src, system string) *fields.Filter {
+	return w.filterOn(objectOf(system), src, system)
+}
+
+func (w *world) filterOn(object, src, system string) *fields.Filter {
 	f, err := fields.ParseFilter(src)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	types := map[string]string{}
-	for name, x := range w.infos[system].Objects[objectOf(system)].Fields {
+	for name, x := range w.infos[system].Objects[object].Fields {
 		types[name] = string(x.Type)
 	}
 	if err := f.Bind(types); err != nil {

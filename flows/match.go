@@ -133,7 +133,7 @@ func (b *batch) find(ctx context.Context, at place, field string, values []strin
 		out = append(out, got...)
 	}
 	b.beat.progress()
-	return out, nil
+	return out, b.referRecords(ctx, at, out)
 }
 
 func (b *batch) endPendings(list []pending, err *connectors.Error) {
@@ -194,6 +194,9 @@ func (b *batch) becomes(p pending, recordID string) {
 	p.member.stored.RecordID = recordID
 	p.member.stored.State = mapping.MemberActive
 	p.unit.binds++
+	p.unit.refs.becomes(p.unit.id, store.RefMember{
+		System: p.member.stored.System, Object: p.member.stored.Object, RecordID: recordID, State: mapping.MemberActive,
+	})
 }
 
 // matchCreates looks for a partner by business keys before anything is

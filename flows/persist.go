@@ -77,6 +77,8 @@ func (b *batch) persist(ctx context.Context) error {
 		case r.finish != nil:
 		case r.unit != nil && r.unit.confirm && r.unit.member(b.place.system).side.Intent != nil:
 			b.end(r, "to_confirm", store.Finish{Disposition: store.Again, After: confirmDelay, Blame: b.unblamed(r)})
+		case r.unit != nil && r.unit.uncreated != "":
+			b.end(r, "needs_reference", r.unit.needsReference(r.unit.uncreated, "is required for a create (required: true)"))
 		case r.unit != nil && !r.unit.thaw.IsZero() && len(r.unit.frozenGroups()) > 0: // else a write has just ended it
 			b.end(r, "frozen", b.thawing(r))
 		default:
@@ -91,6 +93,7 @@ func (b *batch) persist(ctx context.Context) error {
 		}
 		p.Work = append(p.Work, f)
 	}
+	p.Answers = b.answers()
 	done, err := b.Store.Persist(ctx, p)
 	if err != nil {
 		return fmt.Errorf("persist %d rows of %s %s: %w", len(b.rows), b.place.system, b.place.object, err)
@@ -136,6 +139,7 @@ func (b *batch) identityUpdate(u *unit) (store.IdentityUpdate, bool) {
 	if len(up.Members) == 0 {
 		return up, false
 	}
+	up.Needs, up.SetNeeds = u.needs()
 	if u.keysMayMove() {
 		up.Keys, up.SetKeys = b.unitKeys(u), true
 	}

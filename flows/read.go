@@ -58,8 +58,13 @@ func (b *batch) read(ctx context.Context, rq request) (out map[string]connectors
 			return out, b.trouble(rq.place.system, err)
 		}
 		b.well(rq.place, false)
+		shown := make([]connectors.Record, 0, len(sights))
 		for _, s := range sights {
 			out[s.Asked] = s
+			shown = append(shown, s.Record)
+		}
+		if err := b.referRecords(ctx, rq.place, shown); err != nil {
+			return out, err
 		}
 	}
 	return out, nil
@@ -218,8 +223,8 @@ func requestsOf(asked map[place][]string) []request {
 	return out
 }
 
-func dedupe(ids []string) []string {
-	seen := map[string]bool{}
+func dedupe[T comparable](ids []T) []T {
+	seen := map[T]bool{}
 	out := ids[:0:0]
 	for _, id := range ids {
 		if !seen[id] {

@@ -20,14 +20,14 @@ func (w *world) engine(owner string, s *steps, change ...func(*flows.Options)) *
 	w.t.Helper()
 	conns := w.connect(nil)
 	for name, c := range conns { // the schema is known before steps count
-		if _, err := c.Probe(w.t.Context(), []string{objectOf(name)}); err != nil {
+		if _, err := c.Probe(w.t.Context(), w.objects(name)); err != nil {
 			w.t.Fatal(err)
 		}
 	}
 	if s != nil {
 		for name, c := range w.connect(s) {
 			s.pass = true
-			if _, err := c.Probe(w.t.Context(), []string{objectOf(name)}); err != nil {
+			if _, err := c.Probe(w.t.Context(), w.objects(name)); err != nil {
 				w.t.Fatal(err)
 			}
 			s.pass = false
@@ -81,7 +81,7 @@ func (w *world) receipt(p post, n int) store.Receipt {
 		r, err = odoo.NewReceiver(odoo.Config{})
 		d.Path, delay = p.post.URL, 2*time.Second
 	} else {
-		r, err = hubspot.NewReceiver(hubspot.Config{System: p.system, AppID: simApp, Objects: []string{contacts}, Secrets: []string{"x"}})
+		r, err = hubspot.NewReceiver(hubspot.Config{System: p.system, AppID: simApp, Objects: w.objects(p.system), Secrets: []string{"x"}})
 	}
 	if err != nil {
 		w.t.Fatal(err)

@@ -128,6 +128,10 @@ func (s *stepped) Removals(ctx context.Context, link string, within time.Duratio
 	return stepOf(s, "removals", func() (store.Removals, error) { return s.Store.Removals(ctx, link, within, over) })
 }
 
+func (s *stepped) Referents(ctx context.Context, records []store.RecordRef, ids []string) ([]store.Referent, error) {
+	return stepOf(s, "referents", func() ([]store.Referent, error) { return s.Store.Referents(ctx, records, ids) })
+}
+
 func (s *stepped) OpenCreates(ctx context.Context, system, object string) (time.Time, bool, error) {
 	var ok bool
 	at, err := stepOf(s, "open creates", func() (at time.Time, err error) {

@@ -291,6 +291,7 @@ func (b *batch) claimNow(ctx context.Context, all []*stranger, asking bool) {
 		claims[i].Ask = claims[i].Ask || asking && len(claims[i].Keys) > 0
 	}
 	results, err := b.Store.ClaimIdentities(ctx, b.Owner, b.Lease, claims)
+	b.learnClaims(claims, results)
 	var met []*stranger
 	verdicts := map[*stranger]store.ClaimResult{}
 	for i, s := range all {
@@ -362,7 +363,7 @@ func (b *batch) newcomer(s *stranger, n store.NewIdentity, res store.ClaimResult
 	for _, k := range res.Shared {
 		u.shared[k.Kind] = true
 	}
-	u.rows = []*row{s.row}
+	u.rows, u.refs = []*row{s.row}, b.refs
 	s.row.unit = u
 	b.units = append(b.units, u)
 	b.beat.covers(store.LeaseRef{ID: u.id, Epoch: u.epoch})

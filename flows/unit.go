@@ -42,6 +42,7 @@ type unit struct {
 	members []*member // sorted by system
 	gone    []*member // those of which the record went: no sides any more
 	rows    []*row
+	refs    *referents
 	source  string // system of the rows
 	stopped string // why nothing may be done with it, for people; "" if it is well
 	orphan  bool   // it was merged into another one: its records are left over
@@ -57,6 +58,7 @@ type unit struct {
 	ended     *store.Finish     // set: this unit is over
 	reason    string            // label of ended
 	confirm   bool              // the batch's own record is to be read again to confirm a write to it
+	uncreated string            // the reference that a create waits for
 	thaw      time.Time         // when the first frozen row is to be looked at again; zero if none is
 	history   []store.Entry     //
 	notes     map[string]string // row → reason, for the log
@@ -200,6 +202,7 @@ func (u *unit) show(m *member, r *connectors.Record, ours bool) {
 	m.back(u.engine.Now())
 	m.side.Presence = plan.Present
 	m.side.Values, m.side.Faults, m.unfit = u.link.read(m.stored.System, r.Values)
+	u.name(m, r.Values)
 	m.side.Modified = r.Modified
 	m.side.Ours = ours || r.Ours
 	if r.Ours && !ours { // an answer is about its own send only
@@ -382,7 +385,9 @@ func (u *unit) columnsFor(m *member, w plan.Write) map[string]string {
 			out[m.rule.Inverse[strings.TrimPrefix(name, fixedInverse)]] = e.W
 		default:
 			if r := u.link.row(name); r != nil {
-				maps.Copy(out, r.Put(m.stored.System, e.W, shown))
+				if value, known := u.told(name, m.stored.System, e.W); known {
+					maps.Copy(out, r.Put(m.stored.System, value, shown))
+				}
 			}
 		}
 	}

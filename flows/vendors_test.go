@@ -42,17 +42,19 @@ func (w *world) deliverer(system string) func(simulator.Post) {
 func (w *world) probe() {
 	conns := w.connect(nil)
 	for name, c := range conns {
-		object, token := objectOf(name), tokenOf(name)
-		custom := []connectors.CustomField{{Object: object, Name: token, Label: "ref", Unique: !w.search[name]}}
-		for other := range conns {
-			if other != name {
-				custom = append(custom, connectors.CustomField{Object: object, Name: inverseOf(name, other), Label: "id"})
+		var custom []connectors.CustomField
+		for _, object := range w.objects(name) {
+			custom = append(custom, connectors.CustomField{Object: object, Name: tokenOf(name), Label: "ref", Unique: !w.search[name]})
+			for other := range conns {
+				if other != name {
+					custom = append(custom, connectors.CustomField{Object: object, Name: inverseOf(name, other), Label: "id"})
+				}
 			}
 		}
 		if err := c.Setup(w.t.Context(), custom); err != nil {
 			w.t.Fatal(err)
 		}
-		info, err := c.Probe(w.t.Context(), []string{object, "companies"})
+		info, err := c.Probe(w.t.Context(), append(w.objects(name), companies))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -65,6 +67,14 @@ func (w *world) probe() {
 			w.t.Fatal(err)
 		}
 	}
+}
+
+// objects are those of a system that links are about.
+func (w *world) objects(system string) []string {
+	if w.firms && system != erp {
+		return []string{contacts, companies}
+	}
+	return []string{objectOf(system)}
 }
 
 func objectOf(system string) string {
@@ -94,7 +104,7 @@ func (w *world) connect(s *steps) map[string]connectors.Connector {
 	for name, hub := range w.hubs {
 		c, err := hubspot.New(hubspot.Config{
 			System: name, BaseURL: "https://" + name + ".test", APIVersion: hubspot.VersionV3, Token: func() string { return simToken },
-			AppID: simApp, Now: w.clock.now, Objects: []string{contacts},
+			AppID: simApp, Now: w.clock.now, Objects: w.objects(name),
 		}, wire.NewClient(&transport{w: w, system: name, handler: hub.Handler(), steps: s}))
 		if err != nil {
 			w.t.Fatal(err)

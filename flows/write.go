@@ -46,14 +46,26 @@ func (e *Engine) callTimeout() time.Duration {
 // writeRound decides every open unit and performs what is due: per target one
 // call for updates and one for creates. false: there was nothing to write.
 func (b *batch) writeRound(ctx context.Context, round int) bool {
+	wrote := false
+	for _, units := range b.byRank(func(u *unit) bool {
+		return u.merged || round == 0 || u.binds > 0 && (round == 1 || u.binds != u.decided)
+	}) {
+		wrote = b.writeUnits(ctx, units) || wrote
+	}
+	return wrote
+}
+
+// writeUnits decides some units and performs what is due.
+func (b *batch) writeUnits(ctx context.Context, units []*unit) bool {
+	b.reach(ctx, units)
 	updates, creates := map[place][]*send{}, map[place][]*send{}
-	for _, u := range b.open() {
-		if !u.merged && (round > 0 && u.binds == 0 || round > 1 && u.binds == u.decided) {
+	for _, u := range units {
+		if u.ended != nil {
 			continue
 		}
 		u.decided, u.merged = u.binds, false
 		d, ok := b.decide(u)
-		if !ok {
+		if !ok || b.parked(u, d) {
 			continue
 		}
 		for _, w := range d.Writes {
@@ -375,6 +387,9 @@ func overlay(read, answer *connectors.Record) *connectors.Record {
 	out := *answer
 	out.Values = map[string]connectors.Value{}
 	if read != nil {
+		if out.Version == "" && out.Modified.IsZero() { // the vendor answered about a field, not about the record
+			out.Version, out.Modified, out.Born = read.Version, read.Modified, read.Born
+		}
 		maps.Copy(out.Values, read.Values)
 	}
 	maps.Copy(out.Values, answer.Values)
