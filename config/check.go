@@ -201,6 +201,7 @@ func (d *decoder) checkRow(row string, f Field, l Link) {
 		d.checkConstant(row, f, l)
 	}
 	d.checkDefinition(row, f)
+	d.checkReference(row, f)
 	if f.From == "" {
 		d.checkTwoWay(row, f)
 		return
@@ -284,6 +285,7 @@ func (d *decoder) checkMatch(path string, l Link) {
 
 // checkAcross looks at all links together.
 func (d *decoder) checkAcross(c *Config) {
+	d.checkReferences(c)
 	names := map[string]bool{}
 	type use struct{ link, member int }
 	uses := map[string][]use{}

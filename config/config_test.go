@@ -126,6 +126,7 @@ func testOptions() Options {
 			"text": nil, "lower": nil, "email": nil, "phone": {"country"}, "vat": {"country"}, "country": {"form"},
 			"number": {"rounding", "scale"}, "bool": nil, "date": {"zone"}, "person_name": nil, "currency": nil, "datetime": {"form", "precision", "zone"},
 			"join": {"separator"}, "map": nil, "set": {"separator"},
+			"reference": {"link", "out_of_scope", "required"},
 		},
 	}
 }
@@ -233,7 +234,7 @@ func TestEveryKeyIsInTheExample(t *testing.T) {
 	for _, v := range []any{Config{}, hubspotSettings{}, odooSettings{}} {
 		yamlKeys(reflect.TypeOf(v), want)
 	}
-	for _, key := range append(slices.Clone(rowKeys), "country", ConflictNewest, IdentityExternal) {
+	for _, key := range append(slices.Clone(rowKeys), "country", "link", "out_of_scope", "required", ConflictNewest, IdentityExternal) {
 		want[key] = true
 	}
 	for _, text := range []string{example(t), exampleWithAll(t)} {

@@ -167,7 +167,6 @@ func (d *decoder) mapping(n *yaml.Node, path string) ([]entry, bool) {
 // laterKeys are keys of the design that this version does not know.
 var laterKeys = map[string]string{
 	"only_on_create": "not supported by this version: take it out",
-	"link":           "references to other links are not supported by this version: take it out",
 	"console":        "not supported by this version: take it out",
 	"access":         "not supported by this version: take it out",
 	"tell":           "not supported by this version: take it out",

@@ -290,7 +290,9 @@ func (r *rowDecoder) param(e entry, path string, f *Field) {
 			r.bySystem(e, f)
 			return
 		}
-		if text, ok := r.text(e.vn, e.path); ok {
+		if n := resolve(e.vn); e.key == paramRequired && n.Kind == yaml.ScalarNode && n.Tag == "!!bool" {
+			f.Params[e.key] = strings.ToLower(n.Value)
+		} else if text, ok := r.text(n, e.path); ok {
 			f.Params[e.key] = text
 		}
 	case r.o.Transforms != nil && !known:

@@ -24,6 +24,7 @@ func compileLinks(links []config.Link, infos map[string]connectors.System, known
 	var problems []string
 	for _, l := range links {
 		link, bad := compileLink(l, infos, known)
+		bad = append(bad, wrongReferences(l, link, links, infos)...)
 		problems = append(problems, bad...)
 		out = append(out, link)
 	}
@@ -35,6 +36,7 @@ func compileLink(c config.Link, infos map[string]connectors.System, known *known
 	l := &flows.Link{
 		Name: c.Name, Mode: modes[c.Identity.Mode], Record: c.Identity.System, Private: map[string]bool{}, Match: c.Match, OnMatch: flows.OnMatch(c.OnMatch),
 		Create: map[string]bool{}, Live: c.Start == "live", EraseOther: store.EraseOrder(c.Erase.Other), Orphan: flows.Orphan(c.Merge.Orphan),
+		Refs:  map[string]fields.Reference{},
 		Rules: plan.Rules{ReadOnly: map[string]bool{}, Silent: map[string]bool{}, Able: map[string]string{}},
 	}
 	l.Delete = flows.Delete{From: map[string]plan.Removal{}, Wins: plan.Wins(c.Delete.Wins), Grace: c.Delete.Grace}
@@ -71,6 +73,9 @@ func compileLink(c config.Link, infos map[string]connectors.System, known *known
 		}
 		l.Rows = append(l.Rows, row)
 		l.Private[f.Name] = f.Private
+		if ref, refers := fields.ReferenceOf(f.As, f.Params); refers {
+			l.Refs[f.Name], rule.Required = ref, ref.Required
+		}
 		l.Rules.Rows = append(l.Rules.Rows, rule)
 	}
 	if l.Mode == flows.ModeExternal {
