@@ -112,6 +112,9 @@ func (s *Sim) body(x *trouble) map[string]any {
 // some answers only (vendors/hubspot.md 3).
 func (s *Sim) entry(x *trouble) map[string]any {
 	e := map[string]any{"status": "error", "category": x.category, "message": x.message}
+	if x.subCategory != "" {
+		e["subCategory"] = x.subCategory
+	}
 	if len(x.context) > 0 {
 		e["context"] = x.context
 	}
