@@ -131,7 +131,10 @@ func everyStep(t *testing.T, how trouble) {
 
 // spoil runs a scene with one step spoilt; false: there was no such step.
 func spoil(t *testing.T, sc scene, how trouble, k int) bool {
-	w := sc.world(t)
+	return spoilIn(t, sc.world(t), sc, how, k)
+}
+
+func spoilIn(t *testing.T, w *world, sc scene, how trouble, k int) bool {
 	sc.start(w, w.engine("z", nil))
 	s := &steps{at: k, how: how}
 	e := w.engine("a", s)
