@@ -154,7 +154,7 @@ func (w *world) systems() []string {
 // pair gives the record that a record is paired with.
 func (w *world) pair(system, id, other string) string {
 	w.t.Helper()
-	ps, err := w.store.Pairs(w.t.Context(), store.PairQuery{SourceSystem: system, SourceID: id, TargetSystem: other})
+	ps, err := w.store.Pairs(w.t.Context(), store.PairQuery{Link: w.link.Name, SourceSystem: system, SourceID: id, TargetSystem: other})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -44,6 +44,7 @@ func (b *batch) resolveStrangers(ctx context.Context) {
 	all = b.adoptByToken(ctx, all)
 	all = b.meetByKey(ctx, all)
 	all = b.apartByID(b.awaitIDs(all))
+	all = b.letTargetsGoFirst(all)
 	all = b.collapse(all)
 	b.claim(ctx, all)
 }

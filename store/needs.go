@@ -19,6 +19,8 @@ type Referent struct {
 	// Answer is why the record is nobody's, as somebody found who needed it, "" if
 	// nobody did.
 	Answer string
+	// Pending: the record is in the queue and nobody has to be asked about it.
+	Pending bool
 }
 
 // RefIdentity is an identity as far as references to it go.

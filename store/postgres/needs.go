@@ -26,7 +26,8 @@ const (
    (SELECT m.identity_id::text FROM member m WHERE m.system=r.system AND m.object=r.object AND m.record_id=r.record_id
      AND m.state IN ('gone','merged') ORDER BY m.gone_at DESC NULLS LAST LIMIT 1), ''),
   COALESCE((SELECT n.answer FROM needs n WHERE n.wants_system=r.system AND n.wants_object=r.object AND n.wants_record=r.record_id
-     AND n.answer IS NOT NULL ORDER BY n.since DESC LIMIT 1), '')
+     AND n.answer IS NOT NULL ORDER BY n.since DESC LIMIT 1), ''),
+  EXISTS (SELECT 1 FROM work w WHERE (w.system, w.object, w.record_id) = (r.system, r.object, r.record_id) AND w.not_before < 'infinity')
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(system, object, record_id, n) ORDER BY r.n`
 
 	sqlRefIdentities = `SELECT i.identity_id::text, i.link, i.state, COALESCE(i.merged_into::text, ''), m.system, m.object, COALESCE(m.record_id, ''), m.state
@@ -86,7 +87,7 @@ func (s *Store) Referents(ctx context.Context, records []store.RecordRef, ids []
 			}
 			var r store.Referent
 			var id string
-			if _, err := pgx.ForEachRow(rows, []any{&r.Asked.System, &r.Asked.Object, &r.Asked.RecordID, &id, &r.Answer}, func() error {
+			if _, err := pgx.ForEachRow(rows, []any{&r.Asked.System, &r.Asked.Object, &r.Asked.RecordID, &id, &r.Answer, &r.Pending}, func() error {
 				out, whose = append(out, r), append(whose, id)
 				return nil
 			}); err != nil {

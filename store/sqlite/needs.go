@@ -18,7 +18,8 @@ SELECT r.system, r.object, r.record_id,
   (SELECT m.identity_id FROM member m WHERE m.system=r.system AND m.object=r.object AND m.record_id=r.record_id
      AND m.state IN ('gone','merged') ORDER BY m.gone_at DESC LIMIT 1),
   (SELECT n.answer FROM needs n WHERE n.wants_system=r.system AND n.wants_object=r.object AND n.wants_record=r.record_id
-     AND n.answer IS NOT NULL ORDER BY n.since DESC LIMIT 1)
+     AND n.answer IS NOT NULL ORDER BY n.since DESC LIMIT 1),
+  EXISTS (SELECT 1 FROM work w WHERE w.system=r.system AND w.object=r.object AND w.record_id=r.record_id AND w.not_before<?2)
 FROM r`
 
 const sqlRefIdentities = `SELECT i.identity_id, i.link, i.state, i.merged_into, m.system, m.object, m.record_id, m.state
@@ -41,14 +42,14 @@ func (s *Store) Referents(ctx context.Context, records []store.RecordRef, ids []
 		err = s.read(ctx, "read referents", sqlReferents, func(rows *sql.Rows) error {
 			var r store.Referent
 			var now, once, answer sql.NullString
-			err := rows.Scan(&r.Asked.System, &r.Asked.Object, &r.Asked.RecordID, &now, &once, &answer)
+			err := rows.Scan(&r.Asked.System, &r.Asked.Object, &r.Asked.RecordID, &now, &once, &answer, &r.Pending)
 			r.Answer = answer.String
 			if !now.Valid {
 				now = once
 			}
 			out, whose = append(out, r), append(whose, now.String)
 			return err
-		}, arg)
+		}, arg, parked)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 // needLaws say how references find what they point to, and wait for it (F64).
 var needLaws = []law{
 	{"ReferentsGivesWhoseARecordIs", referentsGivesWhoseARecordIs},
+	{"ReferentsSaysWhatIsInTheQueue", referentsSaysWhatIsInTheQueue},
 	{"ReferentsFollowsAMerge", referentsFollowsAMerge},
 	{"BindWakesWhatWaitsForTheIdentity", bindWakesWhatWaitsForTheIdentity},
 	{"BindWakesWhatWaitsForTheRecord", bindWakesWhatWaitsForTheRecord},
@@ -100,6 +101,19 @@ func referentsGivesWhoseARecordIs(e *env) {
 	e.equal("referents", said, []string{"C2:2customerslive crm/contacts/C2/active erp/partners//creating", "nobody:", "C1:" + one,
 		"C3:3customerslive crm/contacts/C3/gone erp/partners/E3/active", "E1:", ":" + one, ":"})
 	e.equal("nothing asked", len(e.referents(nil)), 0)
+}
+
+func referentsSaysWhatIsInTheQueue(e *env) {
+	e.hint("B")
+	e.finish(park(e.one("B")))
+	e.hint("C")
+	e.one("C")
+	e.hint("A")
+	var got []bool
+	for _, r := range e.referents([]store.RecordRef{ref("A"), ref("B"), ref("C"), ref("D")}) {
+		got = append(got, r.Pending)
+	}
+	e.equal("in the queue", got, []bool{true, false, true, false})
 }
 
 func referentsFollowsAMerge(e *env) {
