@@ -232,6 +232,7 @@ const (
 	sqlEndFields  = `DELETE FROM field_state WHERE identity_id=$1`
 	sqlEndKeys    = `DELETE FROM match_key WHERE identity_id=$1 AND NOT shared`
 	sqlEndAliases = `DELETE FROM alias WHERE identity_id=$1`
+	sqlEndNeeds   = `DELETE FROM needs WHERE identity_id=$1 OR wants_identity=$1`
 )
 
 // identities ends the identities and what they remember. Their rows of the id map
@@ -254,7 +255,7 @@ func (w *wipe) identities() error {
 				return err
 			}
 		}
-		for _, s := range []struct{ table, stmt string }{{"field_state", sqlEndFields}, {"match_key", sqlEndKeys}, {"alias", sqlEndAliases}} {
+		for _, s := range []struct{ table, stmt string }{{"field_state", sqlEndFields}, {"match_key", sqlEndKeys}, {"alias", sqlEndAliases}, {"needs", sqlEndNeeds}} {
 			if err := w.count(s.table, s.stmt, id); err != nil {
 				return err
 			}
@@ -275,6 +276,10 @@ const (
 	sqlRunRow   = `UPDATE run_row SET state=CASE WHEN state='planned' THEN 'done' ELSE state END, plan=NULL, vers=NULL, reason=NULL, record_id=$4 WHERE system=$1 AND object=$2 AND record_id=$3`
 	sqlRunRowOf = `UPDATE run_row SET plan=NULL, vers=NULL, reason=NULL WHERE identity_id=$1 AND (plan IS NOT NULL OR vers IS NOT NULL OR reason IS NOT NULL)`
 	sqlSeen     = `DELETE FROM seen WHERE system=$1 AND object=$2 AND record_id=$3`
+	// References to the record that wait, of whoever they are.
+	sqlPointing = `UPDATE field_state SET detail=NULL WHERE (identity_id, field) IN (SELECT n.identity_id, n.field FROM needs n
+  WHERE n.wants_system=$1 AND n.wants_object=$2 AND n.wants_record=$3)`
+	sqlNeeds = `DELETE FROM needs WHERE wants_system=$1 AND wants_object=$2 AND wants_record=$3`
 )
 
 // evidence takes the values out of history and trash: that something was done, when
@@ -287,8 +292,10 @@ func (w *wipe) evidence() error {
 		if err := w.count("trash", sqlTrash, r.system, r.object, r.id, w.masked(r), w.Now); err != nil {
 			return err
 		}
-		if err := w.count("seen", sqlSeen, r.system, r.object, r.id); err != nil {
-			return err
+		for _, s := range []struct{ table, stmt string }{{"seen", sqlSeen}, {"field_state", sqlPointing}, {"needs", sqlNeeds}} {
+			if err := w.count(s.table, s.stmt, r.system, r.object, r.id); err != nil {
+				return err
+			}
 		}
 		if err := w.count("run_row", sqlRunRow, r.system, r.object, r.id, w.masked(r)); err != nil {
 			return err

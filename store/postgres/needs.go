@@ -23,6 +23,7 @@ const (
 	sqlReferents = `SELECT r.system, r.object, r.record_id,
   COALESCE((SELECT m.identity_id::text FROM member m WHERE m.system=r.system AND m.object=r.object AND m.record_id=r.record_id
      AND m.state IN ('active','quarantined')),
+   (SELECT a.identity_id::text FROM alias a WHERE a.system=r.system AND a.object=r.object AND a.record_id=r.record_id),
    (SELECT m.identity_id::text FROM member m WHERE m.system=r.system AND m.object=r.object AND m.record_id=r.record_id
      AND m.state IN ('gone','merged') ORDER BY m.gone_at DESC NULLS LAST LIMIT 1), ''),
   COALESCE((SELECT n.answer FROM needs n WHERE n.wants_system=r.system AND n.wants_object=r.object AND n.wants_record=r.record_id

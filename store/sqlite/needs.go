@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -10,13 +11,15 @@ import (
 	"syncd/store"
 )
 
-// sqlReferents finds whose a record is, or was. ?1 records
+// sqlReferents finds whose a record is, whose another name of it was, and whose it
+// was. ?1 records, ?2 parked
 const sqlReferents = `WITH r AS (SELECT value->>0 AS system, value->>1 AS object, value->>2 AS record_id FROM json_each(?1))
 SELECT r.system, r.object, r.record_id,
   (SELECT m.identity_id FROM member m WHERE m.system=r.system AND m.object=r.object AND m.record_id=r.record_id
      AND m.state IN ('active','quarantined')),
   (SELECT m.identity_id FROM member m WHERE m.system=r.system AND m.object=r.object AND m.record_id=r.record_id
      AND m.state IN ('gone','merged') ORDER BY m.gone_at DESC LIMIT 1),
+  (SELECT a.identity_id FROM alias a WHERE a.system=r.system AND a.object=r.object AND a.record_id=r.record_id),
   (SELECT n.answer FROM needs n WHERE n.wants_system=r.system AND n.wants_object=r.object AND n.wants_record=r.record_id
      AND n.answer IS NOT NULL ORDER BY n.since DESC LIMIT 1),
   EXISTS (SELECT 1 FROM work w WHERE w.system=r.system AND w.object=r.object AND w.record_id=r.record_id AND w.not_before<?2)
@@ -41,13 +44,10 @@ func (s *Store) Referents(ctx context.Context, records []store.RecordRef, ids []
 		}
 		err = s.read(ctx, "read referents", sqlReferents, func(rows *sql.Rows) error {
 			var r store.Referent
-			var now, once, answer sql.NullString
-			err := rows.Scan(&r.Asked.System, &r.Asked.Object, &r.Asked.RecordID, &now, &once, &answer, &r.Pending)
+			var now, once, alias, answer sql.NullString
+			err := rows.Scan(&r.Asked.System, &r.Asked.Object, &r.Asked.RecordID, &now, &once, &alias, &answer, &r.Pending)
 			r.Answer = answer.String
-			if !now.Valid {
-				now = once
-			}
-			out, whose = append(out, r), append(whose, now.String)
+			out, whose = append(out, r), append(whose, cmp.Or(now.String, alias.String, once.String))
 			return err
 		}, arg, parked)
 		if err != nil {

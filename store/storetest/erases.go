@@ -113,6 +113,7 @@ func (e *env) everything() string {
 func eraseLeavesNothing(e *env) {
 	neighbour := e.pair(1, store.Key{Kind: "email", Value: "key-of-1"})
 	person := e.person()
+	e.waits(1, store.Need{System: shop, Field: "boss", Record: ref(canaryID), Wake: crm})
 	e.hint("C1", "C2")
 	cs := e.claim("C1", "C2")
 	e.persist(store.Persist{Release: []store.LeaseRef{{ID: cs[0].Identity.ID, Epoch: cs[0].Identity.Epoch}}, Work: []store.Finish{
