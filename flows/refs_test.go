@@ -7,6 +7,7 @@ import (
 	"syncd/connectors"
 	"syncd/fields"
 	"syncd/flows"
+	"syncd/store"
 )
 
 // refsWorld is a world of companies and people with an engine.
@@ -69,6 +70,32 @@ func TestMissingTargetIsFetchedAndCreatedFirst(t *testing.T) {
 				person, firm = w.pair(erp, person, crm), w.firmPair(erp, firm, crm)
 			}
 			w.sameFirm(person, firm)
+		})
+	}
+}
+
+// TestWhatBringsATargetWakesItsWaiter: nothing else would look at the person again.
+func TestWhatBringsATargetWakesItsWaiter(t *testing.T) {
+	for _, from := range []string{crm, erp} {
+		t.Run(from, func(t *testing.T) {
+			w, e := refsWorld(t)
+			person := w.person(from, 1)
+			w.settle(e)
+			firm := w.firm(from, "Acme")
+			w.forget()
+			w.point(from, person, firm)
+			w.settle(e)
+			if from == erp {
+				person, firm = w.pair(erp, person, crm), w.firmPair(erp, firm, crm)
+			}
+			w.sameFirm(person, firm)
+			causes := map[string]int{}
+			for _, h := range append(w.history(crm, person), w.history(erp, w.pair(crm, person, erp))...) {
+				causes[h.Cause]++
+			}
+			if causes[store.CauseReference] == 0 {
+				t.Errorf("no write of the person was caused by its reference: %v", causes)
+			}
 		})
 	}
 }
