@@ -3,7 +3,6 @@ package flows_test
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"syncd/fields"
 	"syncd/flows"
@@ -172,16 +171,6 @@ func (w *world) waitOf(system, id, side string) (plan.Wait, bool) {
 		}
 	}
 	return plan.Wait{}, false
-}
-
-// countOf counts the calls that hold some text.
-func countOf(calls []string, text string) (n int) {
-	for _, c := range calls {
-		if strings.Contains(c, text) {
-			n++
-		}
-	}
-	return n
 }
 
 type column struct{ object, name string }

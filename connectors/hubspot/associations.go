@@ -284,7 +284,7 @@ func (w pointing) unknown(a aim, e *connectors.Error) {
 // knows it then.
 func (w pointing) send(k call, aims []aim) (res wire.Response, ok bool) {
 	res, e := w.client.send(w.ctx, k)
-	nothing := false
+	var nothing bool
 	switch {
 	case e != nil:
 		nothing = unsent(e)

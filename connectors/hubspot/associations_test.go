@@ -26,20 +26,20 @@ func newPointing(t *testing.T, version, object string, n int) *pointingWorld {
 	t.Helper()
 	sim, srv := simulated(t, hubspotsim.Options{APIVersion: version})
 	w := &pointingWorld{t: t, sim: sim, object: object, c: client(t, srv.URL, simToken, func(c *Config) { c.APIVersion = version })}
-	make := func(object string, v map[string]string) string {
+	made := func(object string, v map[string]string) string {
 		id, err := sim.UserCreate(object, v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return id
 	}
-	w.a, w.b = make("companies", map[string]string{"name": "Acme"}), make("companies", map[string]string{"name": "Bolt"})
+	w.a, w.b = made("companies", map[string]string{"name": "Acme"}), made("companies", map[string]string{"name": "Bolt"})
 	for range n {
 		v := map[string]string{"lastname": "Lee"}
 		if object == "deals" {
 			v = map[string]string{"dealname": "Big", "dealstage": "closedwon"}
 		}
-		w.records = append(w.records, make(object, v))
+		w.records = append(w.records, made(object, v))
 	}
 	if _, err := w.c.Probe(t.Context(), []string{object, "companies"}); err != nil {
 		t.Fatal(err)
