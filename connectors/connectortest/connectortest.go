@@ -35,6 +35,9 @@ type Harness struct {
 	Bad    map[string]string // values of a create that the vendor refuses as invalid data
 	NoSuch string            // a well-formed name of a field that does not exist
 
+	Pointer string        // a field that points to another record, "" if there is none to test
+	Target  func() string // makes a record that Pointer may point to
+
 	UserCreate func(values map[string]string) string     // a person makes a record
 	UserEdit   func(id string, values map[string]string) // a person edits one
 	Births     func() []string                           // truth: every record ever made
@@ -91,6 +94,7 @@ func Run(t *testing.T, h Harness) {
 		{"ResultPerWriteInOrder", resultPerWrite},
 		{"UpdateChangesOnlyWhatItNames", updateOnlyNamed},
 		{"NullClears", nullClears},
+		{"ReferenceNamesItsTarget", referenceNamesItsTarget},
 		{"LostAnswerIsUnknownNotNotApplied", lostAnswer},
 		{"ServerErrorIsUnknown", serverError},
 		{"UnsentIsNotApplied", unsent},

@@ -78,7 +78,19 @@ func harness(sim *hubspotsim.Sim, srv *httptest.Server, clock *connectortest.Clo
 		}
 	}
 	f := objectFields[object]
+	pointer := ""
+	if object == "contacts" {
+		pointer = pointerField
+	}
 	return connectortest.Harness{
+		Pointer: pointer,
+		Target: func() string {
+			id, err := sim.UserCreate("companies", map[string]string{"name": "Target"})
+			if err != nil {
+				panic(err)
+			}
+			return id
+		},
 		Connect:        connect(srv.URL, simToken),
 		ConnectDead:    connect(srv.URL, "pat-dead"),
 		ConnectNowhere: connect("http://127.0.0.1:1", simToken),

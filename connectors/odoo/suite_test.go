@@ -60,7 +60,19 @@ func harness(t *testing.T, sim *odoosim.Sim, clock *connectortest.Clock, object 
 		}
 	}
 	f := suiteFields[object]
+	pointer := ""
+	if object == "res.partner" {
+		pointer = "parent_id"
+	}
 	return connectortest.Harness{
+		Pointer: pointer,
+		Target: func() string {
+			id, err := sim.UserCreate("res.partner", map[string]any{"name": "Target", "is_company": true})
+			if err != nil {
+				panic(err)
+			}
+			return idText(id)
+		},
 		Connect:        connect(srv.URL, simKey),
 		ConnectDead:    connect(srv.URL, "dead-key"),
 		ConnectNowhere: func(t *testing.T) connectors.Connector { return deserted(t, sim) },
