@@ -24,6 +24,7 @@ type scene struct {
 	before   func(g *stage)  // undisturbed, and brought to rest
 	play     func(g *stage)  // from here on the boundaries count
 	expect   func(g *stage)  // beside the invariants; in the end
+	sparse   int             // a long one: something goes wrong at every so many'th boundary only; 0 is each
 	allow    map[string]bool // invariants that this scene breaks by what people do in it
 }
 

@@ -79,6 +79,9 @@ func (x *exhaust) run(list []scene) Tally {
 			skip = nil
 		}
 		for _, in := range injections(base.met, 0, sc.amnesiac, skip) {
+			if sc.sparse > 0 && in.at%sc.sparse != 0 {
+				continue
+			}
 			if x.depth > Crashes || x.depth == Crashes && in.fault == stepCrash {
 				jobs <- job{sc, in, x.depth == Pairs && sc.pairs && !without[base.met[in.at-1]]}
 			}

@@ -113,7 +113,7 @@ func removals() []scene {
 			}
 		},
 	}, scene{
-		name: "a mass delete is held, and goes on when it is let go", change: archive,
+		name: "a mass delete is held, and goes on when it is let go", change: archive, sparse: 200,
 		before: func(g *stage) {
 			for n := range massDelete {
 				g.born(n+1, crm)
