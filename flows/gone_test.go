@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"syncd/connectors"
 	"syncd/flows"
 	"syncd/flows/plan"
 	"syncd/mapping"
@@ -409,6 +410,37 @@ func TestPartnerBornInOdooThatIsGoneIsAPersonsQuestion(t *testing.T) {
 	w.settle(e)
 	w.wantLive(crm, c, true)
 	w.parkedAs("missing")
+}
+
+// Nobody said that it was deleted and the vendor cannot tell: that other records are
+// shown proves nothing about this one (F37).
+func TestHiddenRecordAmongOthersIsNoEvidence(t *testing.T) {
+	w := newWorld(t)
+	w.deletes(plan.RemovalArchive, plan.RemovalArchive, plan.WinsUpdate)
+	hidden := ""
+	e := w.engine("a", nil, through(erp, &lens{
+		read: func(s *connectors.Sighting) {
+			if s.Asked == hidden {
+				s.Sight = connectors.SightMissing
+			}
+		},
+		locate: func(id string) (connectors.Location, bool) {
+			return connectors.Location{Place: connectors.PlaceUnknown}, id == hidden
+		},
+	}))
+	c, p, _ := w.pairOf(e, crm, erp)
+	w.person(erp, 2)
+	w.settle(e)
+	hidden = p
+	w.hint(erp, p)
+	w.settle(e)
+	w.clock.advance(time.Hour)
+	w.settle(e)
+	w.parkedAs("missing")
+	w.wantLive(crm, c, true)
+	if m := w.identity(crm, c).Members; !m[0].Missing.IsZero() || !m[1].Missing.IsZero() {
+		t.Errorf("members %+v, want none missing", m)
+	}
 }
 
 // A record that is only not shown is parked, as ever (F37).

@@ -176,8 +176,11 @@ func TestStrangerThatMayBeOursWaits(t *testing.T) {
 	o := info.Objects[partners]
 	o.TokenVisible = false
 	info.Objects[partners] = o
-	w.link.Match = nil // nothing else tells that it is the same person
-	e := w.engine("a", nil, through(erp, &lens{read: func(s *connectors.Sighting) { delete(s.Record.Values, tokenOf(erp)) }}))
+	w.link.Match = nil                                                              // nothing else tells that it is the same person
+	e := w.engine("a", nil, through(erp, &lens{read: func(s *connectors.Sighting) { // nor does it say whose it is
+		delete(s.Record.Values, tokenOf(erp))
+		delete(s.Record.Values, inverseOf(erp, crm))
+	}}))
 	w.erp.Faults().Add(simulator.Fault{Op: "load", Effect: simulator.DropAfter, Times: 1})
 	w.create(crm, map[string]string{"firstname": "Ann", "lastname": "Lee"})
 	w.settle(e)

@@ -17,7 +17,7 @@ var batches = []mutant{
 	{
 		name:   "one fenced row rolls the batch back",
 		breaks: "a fenced row drops out, its siblings are persisted (CORRECTNESS 3.7 P3)",
-		edits:  []edit{{"store/sqlite/persist.go", "if !b.held[u.ID] {\n\t\t\tcontinue\n\t\t}\n\t\tfor _, m", "if !b.held[u.ID] {\n\t\t\treturn store.ErrFenced\n\t\t}\n\t\tfor _, m"}},
+		edits:  []edit{{"store/sqlite/persist.go", "if !b.held[u.ID] {\n\t\t\tcontinue\n\t\t}\n\t\tif err := b.identity(u)", "if !b.held[u.ID] {\n\t\t\treturn store.ErrFenced\n\t\t}\n\t\tif err := b.identity(u)"}},
 		tests:  []string{"./store/sqlite -run TestContract/PersistIsAllOrNothingPerIdentity"},
 	},
 	{
@@ -27,7 +27,7 @@ var batches = []mutant{
 			{"flows/strangers.go", "again := ids[s.id]", "again := ids[\"?\"+s.id]"},
 			{"flows/strangers.go", "again = again || taken[k]", "again = again || taken[k] && s.row == nil"},
 		},
-		tests: []string{"./flows -run TestOfTwoNewRecordsWithOneKeyTheFirstIsPaired"},
+		tests: []string{"./flows -run TestOfTwoNewRecordsWithOneKeyNoneIsPairedForComingFirst"},
 	},
 	{
 		name:   "an attempt charged to siblings",
