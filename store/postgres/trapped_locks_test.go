@@ -14,9 +14,14 @@ import (
 )
 
 // awaitBlocked waits until n sessions of this database wait for a lock.
-func awaitBlocked(t *testing.T, s *postgres.Store, n int) {
+func awaitBlocked(t *testing.T, s *postgres.Store, n int, over ...chan error) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		for _, c := range over {
+			if len(c) > 0 {
+				t.Fatalf("a session ended that was to wait: %v", <-c)
+			}
+		}
 		if one[int](t, s, `SELECT count(*)::int FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'`) >= n {
 			return
 		}
@@ -30,6 +35,7 @@ func hold(t *testing.T, s *postgres.Store, sql string, args ...any) (letGo func(
 	t.Helper()
 	tx, err := s.Pool().Begin(ctx)
 	ok(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(ctx) }) // the store would wait for it
 	if _, err := tx.Exec(ctx, sql, args...); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +58,7 @@ func meet(t *testing.T, s *postgres.Store, holds string, a, b func(pgx.Tx) error
 				return run(tx)
 			})
 		}()
-		awaitBlocked(t, s, n+1)
+		awaitBlocked(t, s, n+1, errs)
 	}
 	letGo()
 	deadlock := false

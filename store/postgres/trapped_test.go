@@ -158,7 +158,7 @@ func enqueueArgs(records ...string) []any {
 	for range records {
 		systems, objects, versions, causes, keys = append(systems, crm), append(objects, contacts), append(versions, "1"), append(causes, "webhook"), append(keys, "d")
 	}
-	return []any{systems, objects, records, make([]int16, n), versions, make([]int64, n), causes, keys, keys, make([]bool, n)}
+	return []any{systems, objects, records, make([]int16, n), versions, make([]int64, n), causes, keys, keys, make([]bool, n), make([]*string, n)}
 }
 
 // A hint that cuts a running lease short makes two workers on one record.
