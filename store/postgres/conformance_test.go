@@ -22,7 +22,16 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 // open gives a store on a database of its own.
 func open(tb testing.TB) *postgres.Store {
 	tb.Helper()
-	return openAt(tb, pgtest.DSN(tb))
+	return openAt(tb, pgtest.Copy(tb, migrated))
+}
+
+// migrated brings a database up to date and leaves it.
+func migrated(dsn string) error {
+	s, err := postgres.Open(context.Background(), dsn, postgres.Options{KeyFingerprint: "fp", Replica: "test"})
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 func openAt(tb testing.TB, dsn string) *postgres.Store {

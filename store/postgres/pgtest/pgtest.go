@@ -44,6 +44,9 @@ func Main(m *testing.M) int {
 	code := m.Run()
 	shared.Lock()
 	defer shared.Unlock()
+	if err := dropMaster(); err != nil {
+		fmt.Fprintln(os.Stderr, "drop the master database:", err)
+	}
 	if shared.server != nil {
 		if err := shared.server.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "stop the test server:", err)
@@ -57,6 +60,24 @@ func Main(m *testing.M) int {
 // test ends. It fails the test where there is no server: nothing is skipped.
 func DSN(tb testing.TB) string {
 	tb.Helper()
+	return database(tb, "")
+}
+
+// Copy gives the connection string of a fresh copy of a database that prepare has
+// filled and closed, once for all tests of the package: to copy the tables is far
+// cheaper than to migrate to them each time.
+func Copy(tb testing.TB, prepare func(dsn string) error) string {
+	tb.Helper()
+	master, err := masterDatabase(prepare)
+	if err != nil {
+		tb.Fatalf("pgtest: %v", err)
+	}
+	return database(tb, master)
+}
+
+// database makes a database for one test, empty or a copy of another.
+func database(tb testing.TB, master string) string {
+	tb.Helper()
 	server, err := sharedServer()
 	if err != nil {
 		tb.Fatalf("pgtest: %v", err)
@@ -64,7 +85,7 @@ func DSN(tb testing.TB) string {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
 	name := "syncd_test_" + strings.ToLower(rand.Text())
-	if err := createDatabase(ctx, server, name); err != nil {
+	if err := createDatabase(ctx, server, name, master); err != nil {
 		tb.Fatalf("pgtest: %v", err)
 	}
 	tb.Cleanup(func() {
@@ -100,11 +121,62 @@ func sharedServer() (string, error) {
 	return shared.server.DSN("postgres"), nil
 }
 
-func createDatabase(ctx context.Context, server, name string) error {
-	if err := admin(ctx, server, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+// createDatabase makes an empty database, or a copy of one that nobody is connected to.
+func createDatabase(ctx context.Context, server, name, master string) error {
+	order := "CREATE DATABASE " + pgx.Identifier{name}.Sanitize()
+	if master != "" {
+		order += " TEMPLATE " + pgx.Identifier{master}.Sanitize()
+	}
+	if err := admin(ctx, server, order); err != nil {
 		return fmt.Errorf("create database %s: %w", name, err)
 	}
 	return nil
+}
+
+// master is the database that Copy copies, made at its first call.
+var master struct {
+	sync.Mutex
+	name string
+}
+
+func masterDatabase(prepare func(dsn string) error) (string, error) {
+	master.Lock()
+	defer master.Unlock()
+	if master.name != "" {
+		return master.name, nil
+	}
+	server, err := sharedServer()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	name := "syncd_master_" + strings.ToLower(rand.Text())
+	if err := createDatabase(ctx, server, name, ""); err != nil {
+		return "", err
+	}
+	dsn, err := withDatabase(server, name)
+	if err != nil {
+		return "", err
+	}
+	if err := prepare(dsn); err != nil {
+		return "", fmt.Errorf("fill database %s: %w", name, err)
+	}
+	master.name = name
+	return name, nil
+}
+
+// dropMaster drops it from a server that outlives the tests.
+func dropMaster() error {
+	master.Lock()
+	defer master.Unlock()
+	server := os.Getenv(EnvDSN)
+	if master.name == "" || server == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	return admin(ctx, server, "DROP DATABASE "+pgx.Identifier{master.name}.Sanitize()+" WITH (FORCE)")
 }
 
 func admin(ctx context.Context, server, sql string) error {

@@ -98,7 +98,7 @@ func (s *Server) DSN(database string) string {
 
 // CreateDatabase makes an empty database and returns its connection string.
 func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error) {
-	return s.DSN(name), createDatabase(ctx, s.DSN("postgres"), name)
+	return s.DSN(name), createDatabase(ctx, s.DSN("postgres"), name, "")
 }
 
 // Stop ends the server at once and removes its data.
