@@ -2,12 +2,9 @@ package daemon
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 
 	"syncd/config"
 	"syncd/connectors"
@@ -31,6 +28,8 @@ type bulk struct {
 	Counts map[string]int `json:"counts"`
 	// Problems are at most problemsShown, each with its record.
 	Problems []problem `json:"problems,omitempty"`
+	// Calls are those that the command itself made, by system, where it says so.
+	Calls map[string]int `json:"calls,omitempty"`
 }
 
 type problem struct {
@@ -50,6 +49,14 @@ func (b *bulk) fail(what, record, words string) {
 	if len(b.Problems) < problemsShown {
 		b.Problems = append(b.Problems, problem{record, words})
 	}
+}
+
+// call counts one call to a system.
+func (b *bulk) call(system string) {
+	if b.Calls == nil {
+		b.Calls = map[string]int{}
+	}
+	b.Calls[system]++
 }
 
 // mappingRepoint gives identities the records of a system that replaces another:
@@ -72,23 +79,14 @@ func (d *Daemon) mappingRepoint(ctx context.Context, c control.Call) (any, error
 	if !args.DryRun && !args.Yes {
 		return nil, control.Held("this changes the id map: see what it will do with --dry-run, then say --yes")
 	}
-	r := &repointing{d: d, from: old, to: fresh, out: bulk{DryRun: args.DryRun, Link: link}, seen: map[string]string{}}
+	r := &repointing{d: d, from: old, to: fresh, out: bulk{DryRun: args.DryRun, Link: link}}
 	if !args.DryRun {
 		if err := d.audited(ctx, c, "mapping.repoint", "link "+link+": "+old.System+" to "+fresh.System, nil, nil); err != nil {
 			return nil, err
 		}
 	}
 	ctx = ratelimit.WithLane(ctx, ratelimit.Backfill)
-	switch {
-	case args.CSV != "" && args.Inverse != "":
-		return nil, control.Usage("say the pairs by a file or by a field, not by both")
-	case args.CSV != "":
-		err = r.byCSV(ctx, args.CSV)
-	case args.Inverse != "":
-		err = r.byInverse(ctx, args.Inverse)
-	default:
-		return nil, control.Usage("say --by FILE with lines old_id,new_id, or --by inverse:FIELD")
-	}
+	err = r.named(ctx, args.CSV, args.Inverse, func(pairs []idPair) error { return r.page(ctx, pairs) })
 	return r.out, err
 }
 
@@ -120,76 +118,6 @@ type repointing struct {
 	d        *Daemon
 	from, to recordRef // system and object alone
 	out      bulk
-	seen     map[string]string // new id → old id: two old records cannot become one
-}
-
-type idPair struct{ old, new string }
-
-// byCSV reads lines old_id,new_id, checked as a whole before anything is done.
-func (r *repointing) byCSV(ctx context.Context, text string) error {
-	in := csv.NewReader(strings.NewReader(text))
-	in.FieldsPerRecord = 2
-	var pairs []idPair
-	olds := map[string]bool{}
-	for line := 1; ; line++ {
-		f, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return control.Usage("the file: %v", err)
-		}
-		p := idPair{strings.TrimSpace(f[0]), strings.TrimSpace(f[1])}
-		switch {
-		case line == 1 && p == idPair{"old_id", "new_id"}:
-			continue
-		case p.old == "" || p.new == "":
-			return control.Usage("the file, line %d: an id is missing", line)
-		case olds[p.old] || r.seen[p.new] != "":
-			return control.Usage("the file, line %d: %s or %s stands twice", line, p.old, p.new)
-		}
-		olds[p.old], r.seen[p.new] = true, p.old
-		pairs = append(pairs, p)
-	}
-	for part := range slices.Chunk(pairs, bulkPage) {
-		if err := r.page(ctx, part); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// byInverse lists the new system, whose records hold the old ids in a field.
-func (r *repointing) byInverse(ctx context.Context, field string) error {
-	n := slices.IndexFunc(r.d.systems, func(c *connected) bool { return c.config.Name == r.to.System })
-	q := connectors.Query{Fields: []string{field}}
-	for {
-		page, err := r.d.systems[n].conn.List(ctx, r.to.Object, q)
-		if err != nil {
-			return fmt.Errorf("list %s of %s: %w", r.to.Object, r.to.System, err)
-		}
-		var pairs []idPair
-		for _, rec := range page.Records {
-			old := strings.TrimSpace(rec.Values[field])
-			switch {
-			case old == "":
-				r.out.count("without_old_id", 1)
-			case r.seen[rec.ID] != "": // listed twice
-			default:
-				r.seen[rec.ID] = old
-				pairs = append(pairs, idPair{old, rec.ID})
-			}
-		}
-		for part := range slices.Chunk(pairs, bulkPage) {
-			if err := r.page(ctx, part); err != nil {
-				return err
-			}
-		}
-		if page.Next == "" || page.Next == q.Cursor {
-			return nil
-		}
-		q.Cursor = page.Next
-	}
 }
 
 // page repoints some pairs.
@@ -243,16 +171,15 @@ func (r *repointing) name(at recordRef, id string) string {
 
 // there keeps the pairs whose new record exists.
 func (r *repointing) there(ctx context.Context, pairs []idPair) ([]idPair, error) {
-	n := slices.IndexFunc(r.d.systems, func(c *connected) bool { return c.config.Name == r.to.System })
 	var out []idPair
 	for part := range slices.Chunk(pairs, readPage) {
 		ids := make([]string, len(part))
 		for i, p := range part {
 			ids[i] = p.new
 		}
-		sights, err := r.d.systems[n].conn.Read(ctx, r.to.Object, ids, nil)
+		sights, err := r.read(ctx, r.to, ids, nil)
 		if err != nil {
-			return nil, fmt.Errorf("read %s of %s: %w", r.to.Object, r.to.System, err)
+			return nil, err
 		}
 		for i, s := range sights {
 			if s.Sight != connectors.SightFound || s.Record.ID != s.Asked {
@@ -263,6 +190,21 @@ func (r *repointing) there(ctx context.Context, pairs []idPair) ([]idPair, error
 		}
 	}
 	return out, nil
+}
+
+// system gives a system that a link has.
+func (d *Daemon) system(name string) *connected {
+	return d.systems[slices.IndexFunc(d.systems, func(c *connected) bool { return c.config.Name == name })]
+}
+
+// read reads records of one of the two systems.
+func (r *repointing) read(ctx context.Context, at recordRef, ids, columns []string) ([]connectors.Sighting, error) {
+	r.out.call(at.System)
+	sights, err := r.d.system(at.System).conn.Read(ctx, at.Object, ids, columns)
+	if err != nil {
+		return nil, fmt.Errorf("read %s of %s: %w", at.Object, at.System, err)
+	}
+	return sights, nil
 }
 
 // readPage is how many records are read in a call; every connector takes so many.
