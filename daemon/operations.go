@@ -20,6 +20,7 @@ func (d *Daemon) Operations() control.Table {
 		"mapping.unpair":   d.mappingUnpair,
 		"mapping.release":  d.mappingRelease,
 		"mapping.repoint":  d.mappingRepoint,
+		"mapping.split":    d.mappingSplit,
 		"mapping.retire":   d.mappingRetire,
 		"mapping.get":      d.mappingGet,
 		"definitions.plan": d.definitionsPlan,

@@ -45,7 +45,7 @@ func mappingCommand() *cobra.Command {
 	cmd.AddCommand(
 		look("get RECORD", "Show the identity of a record, and those that it belonged to", "mapping.get", "Record", "a record, system:object:id"),
 		look("find TEXT", "Find identities by a record id, a canonical id, or a reference of ours", "mapping.find", "Text", "a text"),
-		pairCommand(f), unpairCommand(f), releaseCommand(f), repointCommand(f), retireCommand(f),
+		pairCommand(f), unpairCommand(f), releaseCommand(f), repointCommand(f), splitCommand(f), retireCommand(f),
 	)
 	return cmd
 }
@@ -132,6 +132,7 @@ type bulkAnswer struct {
 		Record string `json:"record"`
 		What   string `json:"what"`
 	} `json:"problems,omitempty"`
+	Calls map[string]int `json:"calls,omitempty"`
 }
 
 // many calls an operation over many records; some that could not be done end it with
@@ -144,6 +145,9 @@ func (f *doorFlags) many(cmd *cobra.Command, operation string, args map[string]a
 	t := table{head: []string{"WHAT", "RECORDS", "ABOUT"}}
 	for _, what := range slices.Sorted(maps.Keys(got.Counts)) {
 		t.rows = append(t.rows, []string{what, strconv.Itoa(got.Counts[what]), ""})
+	}
+	for _, system := range slices.Sorted(maps.Keys(got.Calls)) {
+		t.rows = append(t.rows, []string{"calls to " + system, strconv.Itoa(got.Calls[system]), ""})
 	}
 	for _, p := range got.Problems {
 		t.rows = append(t.rows, []string{p.Record, "", p.What})
@@ -162,25 +166,49 @@ func repointCommand(f *doorFlags) *cobra.Command {
 	var dry, yes bool
 	cmd := &cobra.Command{Use: "repoint --from OLD --to NEW --by FILE|inverse:FIELD", Short: "Give identities the records of a system that replaces another", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			args := map[string]any{"From": from, "To": to, "Link": link, "DryRun": dry, "Yes": yes}
-			if field, inverse := strings.CutPrefix(by, "inverse:"); inverse {
-				args["Inverse"] = field
-			} else if by != "" {
-				text, err := os.ReadFile(by)
-				if err != nil {
-					return usageError{fmt.Errorf("--by: %w", err)}
-				}
-				args["CSV"] = string(text)
-			}
-			return f.many(cmd, "mapping.repoint", args)
+			return f.replace(cmd, "mapping.repoint", by, map[string]any{"From": from, "To": to, "Link": link, "DryRun": dry, "Yes": yes})
 		}}
 	cmd.Flags().StringVar(&from, "from", "", "the system that goes")
 	cmd.Flags().StringVar(&to, "to", "", "the system that comes, a member of the link by now")
-	cmd.Flags().StringVar(&by, "by", "", "a CSV file of old_id,new_id, or inverse:FIELD, the field of the new records that holds the old id")
+	cmd.Flags().StringVar(&by, "by", "", byUsage)
 	cmd.Flags().StringVar(&link, "link", "", "the link, where several have both systems")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, dryRunUsage)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
 	return cmd
+}
+
+func splitCommand(f *doorFlags) *cobra.Command {
+	var from, to, where, by string
+	var dry, yes bool
+	cmd := &cobra.Command{Use: "split LINK --from OLD --to NEW --where EXPR --by FILE|inverse:FIELD", Args: oneArg("a link"),
+		Short: "Give some identities, those whose record in OLD passes a rule, their records in NEW; without --yes it only says what it would do",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.replace(cmd, "mapping.split", by, map[string]any{"Link": args[0], "From": from, "To": to, "Where": where, "DryRun": dry, "Yes": yes})
+		}}
+	cmd.Flags().StringVar(&from, "from", "", "the system that is split")
+	cmd.Flags().StringVar(&to, "to", "", "the system that takes over some, a member of the link by now")
+	cmd.Flags().StringVar(&where, "where", "", "the rule: an expression over the fields of OLD's records, in the language of the filters (only)")
+	cmd.Flags().StringVar(&by, "by", "", byUsage)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, dryRunUsage)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
+	return cmd
+}
+
+const byUsage = "a CSV file of old_id,new_id, or inverse:FIELD, the field of the new records that holds the old id"
+
+// replace calls an operation that puts records in the place of others, which --by
+// names.
+func (f *doorFlags) replace(cmd *cobra.Command, operation, by string, args map[string]any) error {
+	if field, inverse := strings.CutPrefix(by, "inverse:"); inverse {
+		args["Inverse"] = field
+	} else if by != "" {
+		text, err := os.ReadFile(by)
+		if err != nil {
+			return usageError{fmt.Errorf("--by: %w", err)}
+		}
+		args["CSV"] = string(text)
+	}
+	return f.many(cmd, operation, args)
 }
 
 func retireCommand(f *doorFlags) *cobra.Command {
