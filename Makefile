@@ -11,7 +11,7 @@ N       ?= 200
 SEED    ?= 20261121
 # Tests that replay a scene once per step: many runs of one thread, where the
 # race detector finds nothing and takes ten times as long.
-REPLAYS := 'AnyStep|AnyAnswer|Interleaved|BeyondTheLease|CrashAround|CrashInThePage|CrashInARecovery'
+REPLAYS := 'AnyStep|AnyAnswer|Interleaved|BeyondTheLease|CrashAround|CrashInThePage|CrashInARecovery|Survives'
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo-once build test lab lab-postgres lab-exhaustive lab-kill lab-mutants setup check lint bench fuzz clean
