@@ -1,7 +1,9 @@
 package flows_test
 
 import (
+	"context"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -77,6 +79,29 @@ type post struct {
 // setting changes a world before it starts.
 type setting func(w *world)
 
+// migrated gives the file of an empty database: to migrate one for every world would
+// take longer than the tests. It was made before any world's time.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "flows")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	keys, err := mapping.NewKeyring(installKey)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "db")
+	s, err := sqlite.Open(context.Background(), path, sqlite.Options{KeyFingerprint: keys.Fingerprint(), Replica: "r", Now: func() time.Time { return time.UnixMilli(1) }})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 // newWorld makes the vendors, the store and the link of customers.
 func newWorld(t testing.TB, settings ...setting) *world {
 	t.Helper()
@@ -94,6 +119,13 @@ func newWorld(t testing.TB, settings ...setting) *world {
 		t.Fatal(err)
 	}
 	w.path = filepath.Join(t.TempDir(), "db")
+	begun, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.path, begun, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	w.store, err = sqlite.Open(t.Context(), w.path, sqlite.Options{KeyFingerprint: w.keys.Fingerprint(), Replica: "r", Now: w.clock.now})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,11 +27,38 @@ type moved struct {
 
 func (m moved) Advance(d time.Duration) { m.ahead.Add(int64(d)) }
 
+// migrated gives the file of an empty database: to migrate one for every law would
+// take longer than the laws.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "sqlite")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "syncd.db")
+	s, err := Open(context.Background(), path, Options{KeyFingerprint: "fp", Replica: "r1"})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 // fresh opens an empty database that is closed with its test.
 func fresh(t testing.TB) moved {
 	t.Helper()
 	m := moved{ahead: new(atomic.Int64)}
-	m.Store = reopen(t, filepath.Join(t.TempDir(), "syncd.db"), Options{KeyFingerprint: "fp", Replica: "r1",
+	path := filepath.Join(t.TempDir(), "syncd.db")
+	empty, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.Store = reopen(t, path, Options{KeyFingerprint: "fp", Replica: "r1",
 		Now: func() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }})
 	return m
 }
