@@ -38,7 +38,8 @@ type NewIdentity struct {
 	Exact bool
 	// Join names the identity that the source belongs to: it becomes its record
 	// (joined), or has to wait, or clashes with the one that it has; or there is no
-	// such identity in use (taken). Keys are not looked at, and nothing new is made.
+	// such identity in use (taken). Keys are not looked at, nothing new is made, and
+	// ID may be empty.
 	Join string
 }
 

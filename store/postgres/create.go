@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"time"
@@ -71,6 +72,7 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 	if len(claims) == 0 {
 		return nil, nil
 	}
+	claims = withIDs(claims)
 	order := make([]int, len(claims))
 	for n := range order {
 		order[n] = n
@@ -105,6 +107,21 @@ func (s *Store) ClaimIdentities(ctx context.Context, owner string, ttl time.Dura
 		results[at] = settled[n]
 	}
 	return results, nil
+}
+
+// withIDs gives every claim an id. One that names the identity which it joins may
+// come without: here its own is inserted all the same, and taken back when it has
+// joined.
+func withIDs(claims []store.NewIdentity) []store.NewIdentity {
+	out := slices.Clone(claims)
+	for n := range out {
+		if out[n].ID == "" && out[n].Join != "" {
+			var id [16]byte
+			_, _ = rand.Read(id[:]) // it never fails
+			out[n].ID = fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+		}
+	}
+	return out
 }
 
 // eachOnce gives each key once, in the caller's order: the first that anybody

@@ -23,6 +23,7 @@ var claimLaws = []law{
 	{"ExactKeyInOneSystemIsAClash", exactKeyInOneSystemIsAClash},
 	{"FirstKeyThatAnybodyHoldsDecides", firstKeyThatAnybodyHoldsDecides},
 	{"NamedIdentityIsJoinedWaitedForOrMet", namedIdentityIsJoinedWaitedForOrMet},
+	{"ClaimThatNamesAnIdentityNeedsNoIDOfItsOwn", claimThatNamesAnIdentityNeedsNoIDOfItsOwn},
 	{"ReturningRecordJoinsItsIdentity", returningRecordJoinsItsIdentity},
 	{"KeysOfOneCallMeet", keysOfOneCallMeet},
 	{"KeysAreApartByLinkAndKind", keysAreApartByLinkAndKind},
@@ -185,6 +186,21 @@ func namedIdentityIsJoinedWaitedForOrMet(e *env) {
 	e.joined(e.claimIdentities(joins(3, erp, partners, "E2"))[0], 3, store.VerdictJoined, l.ID)
 	e.wantState(e.member(l.ID, erp), mapping.MemberActive, "E2")
 	e.born(4, mail) // the key is nobody's
+}
+
+// Commands name the identity that a record is to join, and have no other for it.
+func claimThatNamesAnIdentityNeedsNoIDOfItsOwn(e *env) {
+	l := e.born(1)
+	claim := newFrom(2, shop, customers, "S1")
+	claim.ID, claim.Join = "", l.ID
+	r := e.claimIdentities(claim)[0]
+	e.equal("verdict", r.Verdict, store.VerdictJoined)
+	e.equal("identity", r.IdentityID, l.ID)
+	e.wantState(e.member(l.ID, shop), mapping.MemberActive, "S1")
+	claim.Source.RecordID = "S2"
+	e.equal("a second record of that system", e.claimIdentities(claim)[0].Verdict, store.VerdictClash)
+	claim.Join = id(9)
+	e.equal("no such identity", e.claimIdentities(claim)[0].Verdict, store.VerdictTaken)
 }
 
 // A link names its keys in the order in which they count, whatever they are called.
