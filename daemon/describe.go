@@ -97,12 +97,7 @@ func (d *Daemon) watchSchema(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		d.beat(ctx)
-		d.describeDue(ctx)
-		basis, err := d.schemaBasis(ctx)
-		d.schema.mu.Lock()
-		moved := err == nil && basis != d.schema.basis
-		d.schema.mu.Unlock()
-		if moved {
+		if d.SchemaMoved(ctx) {
 			d.Logger.Info("a schema or a definition is another one: the flows begin anew", "event", "schema.changed")
 			return
 		}
@@ -114,6 +109,19 @@ func (d *Daemon) watchSchema(ctx context.Context) {
 		}
 	}
 }
+
+// SchemaMoved asks the systems that are due what their objects look like, and says
+// whether the flows are to begin anew.
+func (d *Daemon) SchemaMoved(ctx context.Context) bool {
+	d.describeDue(ctx)
+	basis, err := d.schemaBasis(ctx)
+	d.schema.mu.Lock()
+	defer d.schema.mu.Unlock()
+	return err == nil && basis != d.schema.basis
+}
+
+// SchemaDoubt is told by the flows that a system does not know a field.
+func (d *Daemon) SchemaDoubt(system, object, field string) { d.schema.doubt(system, object, field) }
 
 // replicaFresh is for how long a replica that was seen counts.
 const replicaFresh = 6 * schemaPoll
@@ -139,7 +147,8 @@ func (d *Daemon) replicas(ctx context.Context) []store.Replica {
 	return rs
 }
 
-// schemaBasis is what the store has: fingerprints of objects, definitions in force.
+// schemaBasis is what the store has: fingerprints of objects, definitions in force,
+// and the columns that links took up, which a plan may do under the same definitions.
 func (d *Daemon) schemaBasis(ctx context.Context) (string, error) {
 	described, err := d.store.Described(ctx)
 	if err != nil {
@@ -149,11 +158,18 @@ func (d *Daemon) schemaBasis(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	columns, err := d.store.Columns(ctx)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
+	for _, x := range columns {
+		fmt.Fprintf(&b, "%q %q %q %q %s %t\n", x.Link, x.System, x.Object, x.Field, x.Type, x.ReadOnly)
+	}
 	for _, x := range described {
 		fmt.Fprintf(&b, "%q %q %s\n", x.System, x.Object, x.Fingerprint)
 	}
-	for _, x := range defs { // applied again is another definition, too: columns may have been taken up
+	for _, x := range defs {
 		fmt.Fprintf(&b, "%q %q %s %d\n", x.Link, x.Field, x.Rev, x.RunID)
 	}
 	return b.String(), nil
