@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"syncd/config"
+	"syncd/connectors"
 	"syncd/flows"
 	"syncd/ingress"
 	"syncd/mapping"
@@ -71,6 +72,8 @@ type Options struct {
 	Logger *slog.Logger
 	Now    func() time.Time
 	Rand   func() float64
+	// Wait lets a command wait for the flows; nil waits by the clock.
+	Wait func(ctx context.Context, rest time.Duration) error
 	// Owner names this replica; "" makes a name of host and process.
 	Owner string
 }
@@ -107,6 +110,39 @@ func New(ctx context.Context, o Options) (*Daemon, error) {
 // Offline opens the store and makes the connectors, but no listener: what a
 // command does where no daemon runs. It is closed with Close.
 func Offline(ctx context.Context, o Options) (*Daemon, error) {
+	d := bare(o)
+	var err error
+	if d.keyring, err = mapping.NewKeyring(d.Config.InstallKey.Reveal()); err != nil {
+		return nil, err
+	}
+	if d.store, err = d.openStore(ctx); err != nil {
+		return nil, err
+	}
+	d.registry.MustRegister(newQueueCollector(d.store, d.Now))
+	for _, s := range d.Config.Systems {
+		c, err := d.connect(s, d.objectsOf(s.Name))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("system %s: %w", s.Name, err), d.Close())
+		}
+		d.systems = append(d.systems, c)
+	}
+	return d, nil
+}
+
+// Over makes a daemon of a store and connectors that somebody else has opened: it
+// begins links and does what commands ask, and does not listen or run. The lab plays
+// whole configurations with it.
+func Over(o Options, s Store, keyring *mapping.Keyring, conns map[string]connectors.Connector) *Daemon {
+	d := bare(o)
+	d.store, d.keyring = s, keyring
+	for _, c := range d.Config.Systems {
+		d.systems = append(d.systems, &connected{config: c, conn: conns[c.Name]})
+	}
+	return d
+}
+
+// bare is a daemon with nothing but its options.
+func bare(o Options) *Daemon {
 	d := &Daemon{Options: o, registry: prometheus.NewRegistry(), schema: newSchema()}
 	if d.Logger == nil {
 		d.Logger = slog.Default()
@@ -124,23 +160,20 @@ func Offline(ctx context.Context, o Options) (*Daemon, error) {
 		}
 		d.Owner = fmt.Sprintf("%s-%d-%08x", host, os.Getpid(), rand.Uint32())
 	}
+	if d.Wait == nil {
+		d.Wait = byClock
+	}
 	d.metrics = newMetrics(d.registry, d.Now)
-	var err error
-	if d.keyring, err = mapping.NewKeyring(d.Config.InstallKey.Reveal()); err != nil {
-		return nil, err
+	return d
+}
+
+func byClock(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
-	if d.store, err = d.openStore(ctx); err != nil {
-		return nil, err
-	}
-	d.registry.MustRegister(newQueueCollector(d.store, d.Now))
-	for _, s := range d.Config.Systems {
-		c, err := d.connect(s, d.objectsOf(s.Name))
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("system %s: %w", s.Name, err), d.Close())
-		}
-		d.systems = append(d.systems, c)
-	}
-	return d, nil
 }
 
 func (d *Daemon) openStore(ctx context.Context) (Store, error) {

@@ -65,10 +65,8 @@ func (d *Daemon) take(ctx context.Context, id, owner string) (*store.Identity, e
 		case try >= leaseTries:
 			return nil, control.Held("identity %s is being worked on: try again", id)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(leaseRest):
+		if err := d.Wait(ctx, leaseRest); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -87,6 +87,26 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	links, err := d.Begin(ctx, infos)
+	if err != nil {
+		return nil, err
+	}
+	var systems []*flows.System
+	for _, c := range d.systems {
+		systems = append(systems, &flows.System{
+			Name: c.config.Name, Conn: c.conn, Info: infos[c.config.Name], Pacer: c.limiter, SweepEvery: c.config.SweepEvery, SweepDeletedEvery: c.config.SweepDeletedEvery,
+		})
+	}
+	return flows.New(flows.Options{
+		Store: d.store, Keyring: d.keyring, Systems: systems, Links: links, Owner: d.Owner,
+		Lease: d.Config.Store.Lease, Now: d.Now, Rand: d.Rand, Logger: d.Logger, Observe: d.metrics, SchemaDoubt: d.SchemaDoubt,
+	})
+}
+
+// Begin makes the rules that the flows keep, from the configuration and what the
+// systems have: it checks the links, registers the systems, and takes up what is in
+// force of schemas, definitions and identity modes.
+func (d *Daemon) Begin(ctx context.Context, infos map[string]connectors.System) ([]*flows.Link, error) {
 	known, err := d.known(ctx)
 	if err != nil {
 		return nil, err
@@ -98,25 +118,13 @@ func (d *Daemon) start(ctx context.Context) (*flows.Engine, error) {
 	if err := d.register(ctx, infos); err != nil {
 		return nil, err
 	}
-	if err := HoldNewLinks(ctx, d.store, links); err != nil {
+	if err := holdNewLinks(ctx, d.store, links); err != nil {
 		return nil, err
 	}
 	if err := d.takeUp(ctx, known, infos, links); err != nil {
 		return nil, err
 	}
-	if err := d.holdChangedModes(ctx, links); err != nil {
-		return nil, err
-	}
-	var systems []*flows.System
-	for _, c := range d.systems {
-		systems = append(systems, &flows.System{
-			Name: c.config.Name, Conn: c.conn, Info: infos[c.config.Name], Pacer: c.limiter, SweepEvery: c.config.SweepEvery, SweepDeletedEvery: c.config.SweepDeletedEvery,
-		})
-	}
-	return flows.New(flows.Options{
-		Store: d.store, Keyring: d.keyring, Systems: systems, Links: links, Owner: d.Owner,
-		Lease: d.Config.Store.Lease, Now: d.Now, Rand: d.Rand, Logger: d.Logger, Observe: d.metrics, SchemaDoubt: d.schema.doubt,
-	})
+	return links, d.holdChangedModes(ctx, links)
 }
 
 // probe asks every system who it is and makes sure of its custom fields, side
@@ -225,15 +233,9 @@ func (d *Daemon) register(ctx context.Context, infos map[string]connectors.Syste
 	return nil
 }
 
-// Holds is what closes a safety catch, and opens it again.
-type Holds interface {
-	CloseHold(ctx context.Context, h store.Hold) error
-	ReleaseHold(ctx context.Context, system, link, what, reason, by string) error
-}
-
-// HoldNewLinks: a link creates nothing before its first plan is applied, unless
+// holdNewLinks: a link creates nothing before its first plan is applied, unless
 // its configuration says `start: live` (DESIGN section 5).
-func HoldNewLinks(ctx context.Context, holds Holds, links []*flows.Link) error {
+func holdNewLinks(ctx context.Context, holds Store, links []*flows.Link) error {
 	for _, l := range links {
 		for _, m := range l.Members {
 			var err error

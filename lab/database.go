@@ -8,24 +8,14 @@ import (
 	"sync"
 	"time"
 
-	"syncd/flows"
-	"syncd/store"
+	"syncd/daemon"
 	"syncd/store/sqlite"
 )
 
 // Database is the store that a world runs on: what its engines use, and what
 // the world itself does and looks at.
 type Database interface {
-	flows.Store
-	Register(ctx context.Context, systems []store.SystemRow) error
-	Receive(ctx context.Context, receipts []store.Receipt) error
-	Fence(ctx context.Context) (int64, error)
-	Waiting(ctx context.Context, limit int) ([]store.WaitingRow, error)
-	Trash(ctx context.Context, limit int) ([]store.TrashRow, error)
-	Pairs(ctx context.Context, q store.PairQuery) ([]store.Pair, error)
-	Identity(ctx context.Context, id string) (*store.Identity, error)
-	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
-	Close() error
+	daemon.Store
 }
 
 // open opens the database for all replicas: one handle, a test device.

@@ -53,7 +53,7 @@ func (r *replica) boot() error {
 	r.engine, err = flows.New(flows.Options{
 		Store: w.store, Keyring: w.keyring, Systems: systems, Links: w.links,
 		Owner: fmt.Sprintf("r%d.%d", r.n, r.life), Lease: leaseTime, Now: w.now, Rand: w.s.rng.Float64,
-		Logger: w.logger(), Observe: silent{}, Together: w.together, Heartbeat: -1,
+		Logger: w.logger(), Observe: silent{}, Together: w.together, Heartbeat: -1, SchemaDoubt: w.doubtSchema,
 	})
 	if err != nil {
 		return err

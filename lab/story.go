@@ -33,7 +33,7 @@ type story struct {
 	faults      faultRule
 	loose       bool // how often is asked depends on chance: calls and causes are not told
 
-	links   []config.Link
+	config  *config.Config
 	objects map[string][]string // by system, sorted
 	run     *telling            // of the one run that is under way
 }
@@ -124,7 +124,7 @@ func (st *story) swarm() (swarm, error) {
 			}
 			continue
 		}
-		if _, ok := adjustments[words[0]]; !ok {
+		if _, ok := adjustments[words[0]]; !ok && words[0] != furnishing {
 			return d, st.fault(l, "there is no setting %s; there are %v and %v", words[0], slices.Sorted(maps.Keys(settings)), slices.Sorted(maps.Keys(adjustments)))
 		}
 	}
@@ -144,6 +144,21 @@ var adjustments = map[string]func(w *world, words []string) error{
 		w.infos[words[0]].Objects[words[1]] = o
 		return nil
 	},
+}
+
+// furnishing is the setting that gives an account a field of its own, before
+// anything is asked of it: addfield SYSTEM OBJECT NAME KIND.
+const furnishing = "addfield"
+
+func (st *story) furnish(w *world) error {
+	for _, l := range st.world {
+		if words := strings.Fields(l.text); words[0] == furnishing {
+			if err := w.addField(words[1:]); err != nil {
+				return st.fault(l, "%v", err)
+			}
+		}
+	}
+	return nil
 }
 
 func (st *story) adjust(w *world) error {
@@ -173,7 +188,7 @@ systems:
 
 // configured reads the links as the daemon reads those of a file. They come
 // first, so that the lines of an error are those of the section, but for one.
-func configured(text string) ([]config.Link, error) {
+func configured(text string) (*config.Config, error) {
 	full := "links:\n" + text + head
 	for _, system := range []string{crm, erp, shopSystem, tillSystem} {
 		if !strings.Contains(text, "system: "+system) {
@@ -192,11 +207,7 @@ func configured(text string) ([]config.Link, error) {
 	o.Kinds = maps.Clone(o.Kinds)
 	o.Kinds["shop"] = func() any { return new(struct{}) }
 	o.Env = func(name string) (string, bool) { return installKey, name == "SECRET" }
-	c, err := config.Parse("links", []byte(full), o)
-	if err != nil {
-		return nil, err
-	}
-	return c.Links, nil
+	return config.Parse("links", []byte(full), o)
 }
 
 // read reads the links of a story, those that they are changed to as well, and which
@@ -207,7 +218,7 @@ func (st *story) read() error {
 		if err := st.choose(name); err != nil {
 			return err
 		}
-		for _, l := range st.links {
+		for _, l := range st.config.Links {
 			for _, m := range l.Members {
 				if !slices.Contains(st.objects[m.System], m.Object) {
 					st.objects[m.System] = append(st.objects[m.System], m.Object)
@@ -230,11 +241,11 @@ func (st *story) choose(name string) error {
 	if !known {
 		return fmt.Errorf("%s:%d: %s: there is no section \"links %s\"", st.file, st.line, st.title, name)
 	}
-	links, err := configured(text)
+	c, err := configured(text)
 	if err != nil {
 		return fmt.Errorf("%s:%d: %s: links %s: %w", st.file, st.line, st.title, name, err)
 	}
-	st.links = links
+	st.config = c
 	return nil
 }
 
@@ -244,7 +255,7 @@ func (st *story) custom(w *world, v *vendor) []connectors.CustomField {
 	if v.kind == kindOdoo {
 		token = "x_syncd_ref"
 	}
-	out := daemon.CustomFields(st.links, v.name, token)
+	out := daemon.CustomFields(st.config.Links, v.name, token)
 	for i, f := range out {
 		if v.kind == kindHubSpot && f.Name == token {
 			out[i].Unique = !w.d.crmSearch
@@ -253,12 +264,19 @@ func (st *story) custom(w *world, v *vendor) []connectors.CustomField {
 	return out
 }
 
-// compile makes the rules of the links, as the daemon does at its start.
-func (st *story) compile(ctx context.Context, w *world) error {
-	links, problems := daemon.CompileLinks(st.links, w.infos)
-	if len(problems) > 0 {
-		return fmt.Errorf("%s:%d: %s: %s", st.file, st.line, st.title, strings.Join(problems, "\n"))
+// begin makes the rules of the links as the daemon does at its start, by a daemon
+// over the lab's store and vendors, which does what an operator asks later, too.
+func (st *story) begin(ctx context.Context, w *world, conns map[string]connectors.Connector) error {
+	w.syncd = daemon.Over(daemon.Options{
+		Config: st.config, Logger: w.logger(), Now: w.now, Rand: w.s.rng.Float64, Owner: "lab", Wait: func(_ context.Context, d time.Duration) error {
+			st.run.pass(d)
+			return nil
+		},
+	}, w.db, w.keyring, conns)
+	links, err := w.syncd.Begin(ctx, w.infos)
+	if err != nil {
+		return fmt.Errorf("%s:%d: %s: %w", st.file, st.line, st.title, err)
 	}
 	w.links, w.link = links, links[0]
-	return daemon.HoldNewLinks(ctx, w.db, links)
+	return nil
 }

@@ -27,6 +27,7 @@ type telling struct {
 	wrote   []wrote                   // since the story began
 	calls   map[string]map[string]int // since then, by system and what they do; sweeps are left out
 	begun   bool
+	planned int64               // run of the last plan
 	stopped bool                // the story ends before everything is at rest
 	born    map[string]int      // truth's changes per system when the story began
 	notes   map[ref]int         // lines of history when it began

@@ -23,7 +23,7 @@ var (
 
 // storyStride is how many of the single faults one is played of by default: a
 // slice through all scenarios and all boundaries.
-const storyStride = 127
+const storyStride = 451
 
 // scenarios reads the files of scenarios that were asked for.
 func scenarios(t *testing.T) []*chapter {
@@ -208,7 +208,7 @@ func compareGolden(t *testing.T, where string, p told) {
 
 var (
 	readCounts = regexp.MustCompile(`(read|find|locate) [0-9]+ ?`)
-	causes     = regexp.MustCompile(` \((webhook|sweep|confirm|deletion|unlisted|merge|recover)\)`)
+	causes     = regexp.MustCompile(` \((webhook|sweep|confirm|deletion|unlisted|merge|recover|schema|definitions)\)`)
 )
 
 // steady leaves out of a golden text what the dice of another draw change: how often

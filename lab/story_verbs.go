@@ -39,6 +39,10 @@ func init() {
 		"release":     (*telling).openHold,
 		"look":        (*telling).lookAt,
 		"reuse":       (*telling).reuseID,
+		"syncd":       (*telling).operate,
+		"describe":    (*telling).describeAgain,
+		"addfield":    func(t *telling, c command) error { return t.addField(c.words) },
+		"dropfield":   (*telling).dropField,
 	}
 }
 
@@ -242,20 +246,7 @@ func (t *telling) reconfigure(c command) error {
 	if err := t.st.choose(c.words[0]); err != nil {
 		return err
 	}
-	for _, r := range t.replicas {
-		r.killTasks()
-	}
-	if err := t.prepare(); err != nil {
-		return err
-	}
-	t.learnColumns()
-	for _, r := range t.replicas {
-		if err := r.boot(); err != nil {
-			return err
-		}
-	}
-	t.wakeAll(0)
-	return nil
+	return t.restart()
 }
 
 // hold SYSTEM LINK WHAT

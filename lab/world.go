@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"syncd/connectors"
+	"syncd/daemon"
 	"syncd/flows"
 	"syncd/mapping"
 	"syncd/store"
@@ -39,8 +40,9 @@ type world struct {
 	frozen  bool   // a row of three sides is frozen: it thaws after an hour, and then it is written
 	store   *steps
 	link    *flows.Link
-	links   []*flows.Link // link alone, or a story's
-	story   *story        // nil in worlds that are drawn or scripted
+	links   []*flows.Link  // link alone, or a story's
+	story   *story         // nil in worlds that are drawn or scripted
+	syncd   *daemon.Daemon // of a story: begins its links, and does what an operator asks
 	keyring *mapping.Keyring
 	infos   map[string]connectors.System
 
@@ -102,6 +104,11 @@ func newWorld(seed uint64, o Options) (*world, error) {
 		return nil, err
 	}
 	w.buildVendors()
+	if w.story != nil {
+		if err := w.story.furnish(w); err != nil {
+			return nil, err
+		}
+	}
 	if w.o.Open == nil {
 		if err := fresh(w.path(), w.keyring.Fingerprint()); err != nil {
 			return nil, err
@@ -182,19 +189,24 @@ func (w *world) prepare() error {
 			return err
 		}
 	}
-	if err := w.register(); err != nil {
-		return err
-	}
-	if w.story != nil {
-		err = w.story.compile(ctx, w)
-	} else {
-		w.link, err = w.customers()
-		w.links = []*flows.Link{w.link}
-	}
-	if err != nil {
+	if err := w.rules(ctx, conns); err != nil {
 		return err
 	}
 	return w.openHooks()
+}
+
+// rules makes the rules of the links.
+func (w *world) rules(ctx context.Context, conns map[string]connectors.Connector) error {
+	if w.story != nil {
+		return w.story.begin(ctx, w, conns)
+	}
+	if err := w.register(); err != nil {
+		return err
+	}
+	var err error
+	w.link, err = w.customers()
+	w.links = []*flows.Link{w.link}
+	return err
 }
 
 // register notes the systems in the store, as the daemon does at start.
