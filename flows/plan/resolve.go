@@ -25,19 +25,23 @@ func Resolve(rules Rules, in []Side) []Side {
 // resolve is the loop "for each open intent" of CORRECTNESS 3.6. It runs before
 // anything is compared.
 func resolve(rules Rules, sides []Side) {
+	var open []*Side
 	for i := range sides {
 		s := &sides[i]
 		if s.Intent == nil || s.Presence != Present {
 			continue
 		}
 		s.signed = s.Ours && !s.lateBeside(s.Intent)
-		for _, r := range rules.Rows {
-			if e, open := s.Intent.Fields[r.Name]; open {
-				if resolveRow(rules, r, e, s, sides) {
-					delete(s.Intent.Fields, r.Name)
-				}
+		open = append(open, s)
+	}
+	for _, r := range rules.Rows {
+		for _, s := range oldestFirst(r.Name, open) {
+			if e, is := s.Intent.Fields[r.Name]; is && resolveRow(rules, r, e, s, sides) {
+				delete(s.Intent.Fields, r.Name)
 			}
 		}
+	}
+	for _, s := range open {
 		// Fixed fields have no base: once read, Want decides. Rows that left the
 		// link have nobody to answer to.
 		for name := range s.Intent.Fields {
@@ -45,10 +49,35 @@ func resolve(rules Rules, sides []Side) {
 				delete(s.Intent.Fields, name)
 			}
 		}
-		if len(s.Intent.Fields) == 0 {
+	}
+	for i := range sides {
+		if s := &sides[i]; s.Intent != nil && len(s.Intent.Fields) == 0 && s.Presence != Creating {
 			s.Intent = nil
 		}
 	}
+}
+
+// oldestFirst orders sides by when their open writes of a row were decided: what
+// the later one settles is what counts in the end. A create carries its rows until
+// they are seen, so both sides may have one: theirs, and the edit that came back.
+func oldestFirst(row string, open []*Side) []*Side {
+	out := slices.Clone(open)
+	for i := range out {
+		for j := i + 1; j < len(out); j++ {
+			if upon(row, out[i], out[j]) && !upon(row, out[j], out[i]) {
+				out[i], out[j] = out[j], out[i]
+			}
+		}
+	}
+	return out
+}
+
+// upon says that the open write to a was decided when the one to b was taken for
+// done: it comes from b, whose base was what that one wrote.
+func upon(row string, a, b *Side) bool {
+	later, is := a.Intent.Fields[row]
+	sooner, both := b.Intent.Fields[row]
+	return is && both && later.From == b.System && sooner.From == a.System && later.F != nil && *later.F == sooner.W
 }
 
 // resolveRow closes one row of an intent, or says that it must stay open
@@ -218,9 +247,16 @@ func settle(rules Rules, r Row, e IntentEntry, confirmed string, sides []Side) {
 		}
 	}
 	for i := range sides {
-		if sides[i].System == e.From {
-			sides[i].setBase(r, e.V)
-			sides[i].clearState(r.Name)
+		if o := &sides[i]; o.System == e.From {
+			o.setBase(r, e.V)
+			o.clearState(r.Name)
+			// An open write to it that the confirmed one was decided upon is over: looked
+			// at later, it would put the older agreement in the place of this one.
+			if o.Intent != nil {
+				if x, is := o.Intent.Fields[r.Name]; is && x.From == confirmed && e.F != nil && *e.F == x.W {
+					delete(o.Intent.Fields, r.Name)
+				}
+			}
 		}
 	}
 }
