@@ -32,7 +32,7 @@ func TestTheFirstSetUpFlows(t *testing.T) {
 	hooks := of("public_url")
 	w.config = strings.NewReplacer(
 		"https://sync.example.com", hooks, "127.0.0.1:8320", strings.TrimPrefix(hooks, "http://"), "127.0.0.1:9320", "127.0.0.1:0",
-		"{file: install_key}", "{file: secret}", "https://erp.example.com", of("odoo, url"), "database: prod", "database: acme",
+		"{file: install_key}", "{file: secret}", "sqlite: syncd.db", "sqlite: "+w.dir+"/first.db", "state_dir: .", "state_dir: "+w.dir, "https://erp.example.com", of("odoo, url"), "database: prod", "database: acme",
 		"kind: hubspot\n", "kind: hubspot\n    base_url: "+of("base_url")+"\n", "syncd@example.com", "syncd", "12345678", "62515", // the pretend account
 	).Replace(string(text))
 	w.start()()
