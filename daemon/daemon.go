@@ -42,7 +42,6 @@ type Store interface {
 	History(ctx context.Context, system, object, recordID string, limit int) ([]store.Entry, error)
 	eraseStore
 	Prune(ctx context.Context, ages store.Ages, most int) (store.Pruned, error)
-	Past(ctx context.Context, system, object string, recordIDs []string) (map[string][]store.Past, error)
 	KeepColumns(ctx context.Context, columns []store.LinkColumn) error
 	Columns(ctx context.Context) ([]store.LinkColumn, error)
 	Describe(ctx context.Context, ds []store.Description) error

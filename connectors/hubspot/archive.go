@@ -59,14 +59,8 @@ func (c *Client) archiveChunk(ctx context.Context, k call, writes []connectors.W
 		body.Inputs = append(body.Inputs, readInput{ID: w.RecordID})
 	}
 	k.body = body
-	res, e := c.send(ctx, k)
-	switch {
-	case e != nil && unsent(e):
-		return b.all(connectors.NotApplied, e)
-	case e != nil:
-		return b.all(connectors.Unknown, e)
-	case res.Status < 200 || res.Status > 299:
-		return b.refused(res)
+	if _, failed := b.send(ctx, k); failed != nil {
+		return failed
 	}
 	out := b.all(connectors.Applied, nil)
 	for i, w := range writes {

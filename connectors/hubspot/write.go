@@ -117,16 +117,26 @@ func (c *Client) writeChunk(ctx context.Context, k call, op connectors.Op, write
 		body.Inputs = append(body.Inputs, c.input(k.object, op, w))
 	}
 	k.body = body
-	res, e := c.send(ctx, k)
-	switch {
-	case e != nil && unsent(e):
-		return b.all(connectors.NotApplied, e)
-	case e != nil:
-		return b.all(connectors.Unknown, e)
-	case res.Status < 200 || res.Status > 299:
-		return b.refused(res)
+	res, failed := b.send(ctx, k)
+	if failed != nil {
+		return failed
 	}
 	return b.answered(res)
+}
+
+// send makes the batch's call. failed says what became of every write where the
+// answer is no success.
+func (b *batch) send(ctx context.Context, k call) (res wire.Response, failed []connectors.Result) {
+	res, e := b.client.send(ctx, k)
+	switch {
+	case e != nil && unsent(e):
+		return res, b.all(connectors.NotApplied, e)
+	case e != nil:
+		return res, b.all(connectors.Unknown, e)
+	case res.Status < 200 || res.Status > 299:
+		return res, b.refused(res)
+	}
+	return res, nil
 }
 
 // input gives a write as the vendor takes it. The token goes into its property

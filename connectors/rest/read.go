@@ -119,13 +119,18 @@ func (c *Client) readEach(ctx context.Context, o *object, ids, fields []string, 
 	return first
 }
 
-// readOne reads one record. A record under another id than the asked one was merged.
-func (c *Client) readOne(ctx context.Context, o *object, id string, fields []string) (connectors.Record, answer, connectors.Sight, *connectors.Error) {
+// reading is the call that reads one record.
+func (o *object) reading(id string) call {
 	values := map[string]string{"id": id}
-	k := call{
+	return call{
 		op: opRead, object: o.name, shape: o, id: id, method: http.MethodGet,
 		path: fillPath(o.read.Path, values), query: fillQuery(o.read.Ask, values),
 	}
+}
+
+// readOne reads one record. A record under another id than the asked one was merged.
+func (c *Client) readOne(ctx context.Context, o *object, id string, fields []string) (connectors.Record, answer, connectors.Sight, *connectors.Error) {
+	k := o.reading(id)
 	got, r := c.get(ctx, k)
 	if r != nil {
 		switch r.is {

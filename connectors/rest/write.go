@@ -306,11 +306,7 @@ func overlaid(style string, now map[string]any, known map[string]field, values m
 
 // readRaw reads a record as the vendor has it.
 func (c *Client) readRaw(ctx context.Context, o *object, id string) (map[string]any, answer, *connectors.Error) {
-	values := map[string]string{"id": id}
-	k := call{
-		op: opRead, object: o.name, shape: o, id: id, method: http.MethodGet,
-		path: fillPath(o.read.Path, values), query: fillQuery(o.read.Ask, values),
-	}
+	k := o.reading(id)
 	got, r := c.get(ctx, k)
 	if r != nil {
 		if r.is == isMissing {

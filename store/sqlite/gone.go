@@ -60,27 +60,10 @@ WHERE identity_id=?1 AND system=?5 AND record_id IS NOT NULL AND (state='active'
 
 // IntendRemovals implements the contract.
 func (s *Store) IntendRemovals(ctx context.Context, owner string, intents []store.RemovalIntent) ([]string, error) {
-	if len(intents) == 0 {
-		return nil, nil
-	}
-	var ids []string
-	err := s.write(ctx, "intend removals", func(t *tx) error {
-		ids = nil
-		for _, i := range intents {
-			n, err := t.exec(sqlIntendRemoval, i.IdentityID, i.Epoch, owner, i.Link, i.System, raw(i.Removal), i.Restore)
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				ids = append(ids, i.IdentityID)
-			}
-		}
-		return nil
+	return intend(ctx, s, "intend removals", intents, func(t *tx, i store.RemovalIntent) (string, int64, error) {
+		n, err := t.exec(sqlIntendRemoval, i.IdentityID, i.Epoch, owner, i.Link, i.System, raw(i.Removal), i.Restore)
+		return i.IdentityID, n, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ids, nil
 }
 
 const sqlPast = `SELECT m.record_id, m.identity_id, i.link, m.state, i.state, i.merged_into, m.birth, m.gone_at, m.gone_why, m.gone_cause

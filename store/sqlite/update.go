@@ -59,19 +59,28 @@ WHERE identity_id=?1 AND system=?5 AND sends=?8 AND state IN ('creating','uncert
 
 // IntendCreates implements the contract.
 func (s *Store) IntendCreates(ctx context.Context, owner string, intents []store.CreateIntent) ([]string, error) {
+	return intend(ctx, s, "intend creates", intents, func(t *tx, i store.CreateIntent) (string, int64, error) {
+		n, err := t.exec(sqlIntendCreate, i.IdentityID, i.Epoch, owner, i.Link, i.System, raw(i.Intent), raw(i.Sent), i.Sends, t.now)
+		return i.IdentityID, n, err
+	})
+}
+
+// intend commits intents in one transaction and gives the identities of those that
+// may be carried out: put says whose an intent is, and how many rows took it.
+func intend[T any](ctx context.Context, s *Store, op string, intents []T, put func(*tx, T) (id string, n int64, err error)) ([]string, error) {
 	if len(intents) == 0 {
 		return nil, nil
 	}
 	var ids []string
-	err := s.write(ctx, "intend creates", func(t *tx) error {
+	err := s.write(ctx, op, func(t *tx) error {
 		ids = nil
 		for _, i := range intents {
-			n, err := t.exec(sqlIntendCreate, i.IdentityID, i.Epoch, owner, i.Link, i.System, raw(i.Intent), raw(i.Sent), i.Sends, t.now)
+			id, n, err := put(t, i)
 			if err != nil {
 				return err
 			}
 			if n > 0 {
-				ids = append(ids, i.IdentityID)
+				ids = append(ids, id)
 			}
 		}
 		return nil
